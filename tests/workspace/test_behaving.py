@@ -82,6 +82,17 @@ def test_tests_gained_come_before_behaviour(tmp_path: Path) -> None:
     assert [row.slot for row in board(bench, generation)] == [4, 5, 1, 2, 3]
 
 
+def test_support_is_named_only_where_it_decides(tmp_path: Path) -> None:
+    """A response that is first by its tests alone is not said to differ from the others, or to agree with itself."""
+    bench = _bench(tmp_path, checks=CHECKS)
+    generation = bench.answer(*({"calc.py": text} for text in (BROKEN, RIGHT)))
+    asyncio.run(check_responses(bench, generation))
+    _compared(bench, generation)
+    assert _rows(bench, generation)[2].why == (
+        "Breaks nothing, 1 test gained, behaves like no other of 2 that break nothing."
+    )
+
+
 def test_without_checks_all_that_read_are_compared(tmp_path: Path) -> None:
     """A workspace without checks or tests still has docstrings and functions; what is cut off is not compared; a form
     that needed a repair is no reason."""

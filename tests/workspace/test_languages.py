@@ -90,6 +90,30 @@ def test_only_what_is_affected_is_used() -> None:
     assert (telling_tests(TESTS, frozenset({"nothing"})), telling_tests("def", names)) == ("", "")
 
 
+def test_tests_reach_what_is_affected_through_fixtures_and_set_up() -> None:
+    """A test that has an affected thing from a fixture, a conftest file, a helper or its class's setUp is kept; others are not."""
+    names = frozenset({"Queue"})
+    plain = "def test_a(filled):\n    filled.push(1)\ndef test_b():\n    other()\n"
+    fixture = "@pytest.fixture\ndef filled():\n    return Queue()\n"
+    helper = "def made():\n    return Queue()\n@pytest.fixture\ndef filled():\n    return made()\n"
+    for text, shared in ((fixture + plain, ""), (helper + plain, ""), (plain, fixture)):
+        kept = telling_tests(text, names, (shared,))
+        assert "test_a" in kept
+        assert "test_b" not in kept
+    in_class = (
+        "class T(TestCase):\n    def setUp(self):\n        self.queue = Queue()\n"
+        "    def test_a(self):\n        self.queue.push(1)\n    def test_b(self):\n        other()\n"
+    )
+    assert "test_a" in telling_tests(in_class, names)
+    assert "test_b" not in telling_tests(in_class, names)
+
+
+def test_methods_that_use_a_changed_method_are_affected() -> None:
+    """A public method is affected by the private one that it calls."""
+    text = "class Queue:\n    def _grow(self):\n        return {0}\n    def push(self):\n        self._grow()\n    def size(self):\n        return 1\n"
+    assert affected([text.format(1), text.format(2)]) == {"Queue", "_grow", "push"}
+
+
 def test_probes_depend_on_the_sources_only() -> None:
     """The same sources and seed give the same probes; files that cannot be imported give none."""
     assert make(SOURCES, 1) == make(SOURCES, 1) != ()

@@ -1,11 +1,14 @@
 """Probes run on an answer: what is recorded, what does not matter, and that nothing they do ends the run."""
 
+import asyncio
+import sys
 from pathlib import Path
 
 import pytest
 
 from dce.workspace.judging.behaviour.probe import Probe
-from tests.workspace.probing import run, steps
+from dce.workspace.judging.behaviour.running import Interpreter, Limits, run_probes
+from tests.workspace.probing import FolderLane, run, steps
 
 
 def test_values_exceptions_output_and_changed_arguments_are_recorded(tmp_path: Path) -> None:
@@ -197,3 +200,19 @@ def test_a_project_s_exception_shows_its_numbers_and_single_words(tmp_path: Path
     found = run(tmp_path, text, *(steps(f"answer.f({given})") for given in ("3, 'a b'", "3, 'b c'", "4, 'a b'")))
     assert found[0].shown == "raises Wrong(at=3)"
     assert found[0].text == found[1].text != found[2].text
+
+
+def test_a_slow_import_is_not_a_slow_probe(tmp_path: Path) -> None:
+    """Importing the project has a limit of its own: a library that takes longer to import than a probe may run can be compared."""
+    text = "import time\ntime.sleep(2)\ndef f(x):\n    return x + 1\n"
+    (outcome,) = run(tmp_path, text, steps("answer.f(1)"))
+    assert (outcome.kind, outcome.shown) == ("value", "2")
+
+
+def test_an_import_that_never_ends_has_a_deadline(tmp_path: Path) -> None:
+    """An answer that loops when it is imported is stopped; its probes say that no result came in time."""
+    limits = Limits(probe_s=0.3, answer_s=20.0, import_s=0.5)
+    lane = FolderLane(tmp_path, {"answer.py": "while True:\n    pass\ndef f():\n    return 1\n"})
+    asked = steps("answer.f()")
+    found = asyncio.run(run_probes(lane, [asked], Interpreter(program=sys.executable), limits=limits))
+    assert found[asked.id].kind == "timeout"

@@ -15,6 +15,10 @@ MAX_NAMED = 3
 """How many kinds of exceptions a note names."""
 
 
+_AS_VERB = {"no result in time": "takes too long", "the process ended": "ends the process", "not run": "is left out"}
+"""What a cell shows, as what a probe does."""
+
+
 class BehaviourClass(msgspec.Struct, frozen=True, kw_only=True):
     """Answers that showed the same on every probe that decides. "A" is the largest class."""
 
@@ -178,11 +182,7 @@ def _why_silent(outcomes: Collection[Outcome]) -> str:
         return ""
     shown = [outcome.shown for outcome in outcomes]
     common = sorted(set(shown), key=lambda text: (-shown.count(text), text))[:MAX_NAMED]
-    return f"every probe {' or '.join(_as_verb(text) for text in common)}"
-
-
-def _as_verb(shown: str) -> str:
-    return shown if shown.startswith("raises ") else f"ends with “{shown}”"
+    return f"every probe {' or '.join(_AS_VERB.get(text, text) for text in common)}"
 
 
 def _row(probe: Probe, results: Results, base: Mapping[str, Outcome]) -> MatrixRow:

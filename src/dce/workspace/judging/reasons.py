@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from dce.workspace.judging.behaviour_report import BehaviourReport
-from dce.workspace.judging.ranking import Candidate, faults, merit
+from dce.workspace.judging.ranking import Candidate, faults, merit, tests
 from dce.workspace.judging.report_keys import Stale
 
 STALE: dict[Stale, str] = {
@@ -54,7 +54,7 @@ def evidence(candidate: Candidate) -> tuple[Evidence, ...]:
 def why(candidate: Candidate, everybody: Sequence[Candidate]) -> str:
     """Why a response has its rank among all: "Breaks nothing, 2 tests gained, behaves like 3, 4 and 7 (4 of 7 that pass agree)." """
     wrong = faults(candidate)
-    parts = list(wrong) or [*_merits(candidate), *_behaviour(candidate)]
+    parts = list(wrong) or [*_merits(candidate), *_behaviour(candidate, everybody)]
     parts += [] if wrong and not candidate.is_readable else _tie(candidate, everybody)
     text = ", ".join(parts)
     if stale := _stale(candidate):
@@ -75,7 +75,8 @@ def _merits(candidate: Candidate) -> list[str]:
     return parts
 
 
-def _behaviour(candidate: Candidate) -> list[str]:
+def _behaviour(candidate: Candidate, everybody: Sequence[Candidate]) -> list[str]:
+    """How the response behaves. Support and differences are named only if they decide: among responses whose tests came out the same."""
     report = candidate.behaviour
     if report is None:
         return []
@@ -87,15 +88,22 @@ def _behaviour(candidate: Candidate) -> list[str]:
     others = [slot for slot in found.slots if slot != candidate.slot]
     if total == 1:
         return [f"the only one of those {which}"] if len(report.compared) == 1 else []
-    share = f"{report.share_of(candidate.slot):.0%} agreement probe by probe"
+    share = f"{report.share_of(candidate.slot):.0%} agreement probe by probe" if _equals(candidate, everybody) else ""
     if others:
-        by_share = f"; {share}" if found.letter != "A" or not _is_largest_best(report) else ""
+        by_share = f"; {share}" if share and (found.letter != "A" or not _is_largest_best(report)) else ""
         said = [f"behaves like {listed(others)} ({len(found.slots)} of {total} {which} agree{by_share})"]
     else:
-        said = [f"behaves like no other of {total} {which} ({share})"]
-    if found.letter != "A" and (probe := _difference(candidate)):
+        said = [f"behaves like no other of {total} {which}{f' ({share})' if share else ''}"]
+    if share and found.letter != "A" and (probe := _difference(candidate)):
         said.append(f"differs from most on `{probe}`")
     return said
+
+
+def _equals(candidate: Candidate, everybody: Sequence[Candidate]) -> bool:
+    """Whether the tests of another compared response came out the same."""
+    return any(
+        other.slot != candidate.slot and other.letter and tests(other) == tests(candidate) for other in everybody
+    )
 
 
 def _is_largest_best(report: BehaviourReport) -> bool:

@@ -13,24 +13,15 @@ _WORD = re.compile(r"\w+")
 
 
 def affected(versions: Sequence[str]) -> frozenset[str]:
-    """The names that are not defined alike in all versions of a module, with all that mention those, directly or not.
-
-    A method counts with its class. Empty if the versions are the same but for comments and layout.
+    """The names that are not defined alike in all versions of a module, with all that mention those, directly or not: functions,
+    classes, methods, values. Empty if the versions are the same but for comments and layout.
     """
     found = [_definitions(text) for text in versions]
     names = {name for definitions in found for name in definitions}
     changed = {name for name in names if len({ast.dump(node[name]) if name in node else "" for node in found}) > 1}
     changed |= {method for definitions in found for method in _changed_methods(definitions, found, changed)}
-    while True:
-        more = {
-            name
-            for definitions in found
-            for name, node in definitions.items()
-            if name not in changed and _mentioned(node) & changed
-        }
-        if not more:
-            return frozenset(changed)
-        changed |= more
+    everything = [pair for definitions in found for pair in _with_methods(definitions)]
+    return _closed(changed, everything)
 
 
 def only(text: str, names: frozenset[str]) -> str:
@@ -39,30 +30,67 @@ def only(text: str, names: frozenset[str]) -> str:
     return "\n".join(ast.unparse(node) for node in dict.fromkeys(kept)) if kept else text
 
 
-def telling_tests(text: str, names: frozenset[str]) -> str:
-    """A test file with only the tests that mention these names; "" if none does or it cannot be parsed."""
+def telling_tests(text: str, names: frozenset[str], shared: Sequence[str] = ()) -> str:
+    """A test file with only the tests that reach these names, through fixtures and helpers too (`shared`: the conftest files); "" if none
+    does or it cannot be parsed."""
     tree = _parsed(text)
     if tree is None:
         return ""
+    around = [pair for other in (*shared, text) for pair in _definitions(other).items() if not _is_test(pair[1])]
+    reached = _closed(set(names), [pair for pair in around if not isinstance(pair[1], ast.ClassDef)])
     body: list[ast.stmt] = []
     kept = 0
     for node in tree.body:
         if isinstance(node, ast.ClassDef):
-            tests = [item for item in node.body if _is_test(item)]
-            telling = [item for item in tests if _mentioned(item) & names]
-            node.body = [item for item in node.body if item not in tests or item in telling] or [ast.Pass()]
-            kept += len(telling)
+            kept += _keep_telling(node, reached)
         elif _is_test(node):
-            if not _mentioned(node) & names:
+            if not _mentioned(node) & reached:
                 continue
             kept += 1
         body.append(node)
     return ast.unparse(ast.Module(body, [])) if kept else ""
 
 
+def _keep_telling(owner: ast.ClassDef, reached: frozenset[str]) -> int:
+    """Leaves of a test class the tests that reach these names, or what its other methods make of them; gives their number."""
+    tests = [item for item in owner.body if _is_test(item)]
+    made = {
+        name
+        for item in owner.body
+        if item not in tests and _mentioned(item) & reached
+        for name in (*_stored(item), *([item.name] if isinstance(item, Function) else []))
+    }
+    telling = [item for item in tests if _mentioned(item) & (reached | made)]
+    owner.body = [item for item in owner.body if item not in tests or item in telling] or [ast.Pass()]
+    return len(telling)
+
+
 def mentions(text: str, names: frozenset[str]) -> int:
     """How many of these names a file mentions, in whatever way."""
     return len(names.intersection(_WORD.findall(text)))
+
+
+def _closed(names: set[str], definitions: Sequence[tuple[str, ast.stmt]]) -> frozenset[str]:
+    """The names with those of all definitions that mention them, directly or not."""
+    mentioned = [(name, _mentioned(node)) for name, node in definitions]
+    while True:
+        more = {name for name, found in mentioned if name not in names and found & names}
+        if not more:
+            return frozenset(names)
+        names |= more
+
+
+def _with_methods(definitions: Mapping[str, ast.stmt]) -> Iterator[tuple[str, ast.stmt]]:
+    for name, node in definitions.items():
+        yield name, node
+        yield from _methods(node).items()
+
+
+def _stored(node: ast.stmt) -> frozenset[str]:
+    """The attributes that a statement sets."""
+    return frozenset(
+        found.attr for found in ast.walk(node) if isinstance(found, ast.Attribute) and isinstance(found.ctx, ast.Store)
+    )
 
 
 def _is_test(node: ast.stmt) -> bool:
@@ -108,12 +136,18 @@ def _methods(node: ast.stmt | None) -> dict[str, ast.stmt]:
 
 
 def _mentioned(node: ast.AST) -> frozenset[str]:
-    """Every name and attribute in it."""
-    return frozenset(
-        found.id if isinstance(found, ast.Name) else found.attr
-        for found in ast.walk(node)
-        if isinstance(found, ast.Name | ast.Attribute)
-    ) | frozenset(alias.name for found in ast.walk(node) if isinstance(found, ast.ImportFrom) for alias in found.names)
+    """Every name, attribute and parameter in it, and what it imports."""
+    names: set[str] = set()
+    for found in ast.walk(node):
+        if isinstance(found, ast.Name):
+            names.add(found.id)
+        elif isinstance(found, ast.Attribute):
+            names.add(found.attr)
+        elif isinstance(found, ast.arg):
+            names.add(found.arg)
+        elif isinstance(found, ast.ImportFrom):
+            names.update(alias.name for alias in found.names)
+    return frozenset(names)
 
 
 def _parsed(text: str) -> ast.Module | None:

@@ -369,10 +369,10 @@ def main() -> None:
     provided = [_defined(source)["provided"] for source in job.get("provided", ())]
     probes = [{**probe, "provided": provided} for probe in job["probes"]]
     can_fork = hasattr(os, "fork")
-    ends_at = time.monotonic() + job["total_s"]
     slow = done = 0
-    for header in sorted({line for probe in probes for line in probe["header"]}) if can_fork else ():
-        _import_early(header, job["probe_s"])
+    if can_fork:
+        _import_early({line for probe in probes for line in probe["header"]}, job["import_s"])
+    ends_at = time.monotonic() + job["total_s"]
     while done < len(probes):
         if slow >= job["max_timeouts"] or time.monotonic() > ends_at:
             results = [{"id": probe["id"], "kind": "not run"} for probe in probes[done:]]
@@ -396,23 +396,28 @@ class _TooSlowError(BaseException):
     """An import took too long. Not an Exception, so that the imported module does not catch it by accident."""
 
 
-def _import_early(header: str, limit_s: float) -> None:
-    """Imports once what every probe imports; a failure is ignored here, because each probe meets it again."""
-    if not header.startswith(("import ", "from ")):
-        return
+def _import_early(headers: set[str], limit_s: float) -> None:
+    """Imports once what the probes import, in `limit_s` altogether; a failure is ignored here, because each probe meets it again."""
 
     def stop(*_: object) -> None:
         raise _TooSlowError
 
     signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, limit_s * 3)
-    try:
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-            exec(compile(header, "<probe>", "exec"), {"__name__": "__probe__"})  # noqa: S102
-    except BaseException:  # noqa: BLE001 - see the docstring
-        return
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+    ends_at = time.monotonic() + limit_s
+    for header in sorted(headers):
+        left_s = ends_at - time.monotonic()
+        if left_s <= 0:
+            return
+        if not header.startswith(("import ", "from ")):
+            continue
+        try:
+            signal.setitimer(signal.ITIMER_REAL, left_s)
+            with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+                exec(compile(header, "<probe>", "exec"), {"__name__": "__probe__"})  # noqa: S102
+        except BaseException:  # noqa: BLE001, S112 - see the docstring
+            continue
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 if __name__ == "__main__":

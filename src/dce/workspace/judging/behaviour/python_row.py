@@ -16,6 +16,9 @@ from dce.workspace.judging.behaviour.running import Interpreter, run_probes
 MAX_TEST_FILES = 12
 """Most test files that are read: those that mention most of what the answers change. Probes are too few to show more."""
 
+MAX_LOOKED_AT = 60
+"""Most test files of which each test is looked at, those first that mention most: looking at one takes some 20 ms."""
+
 _TEST_NAME = re.compile(r"(test_.*|.*_test|tests?|conftest)\.py")
 
 
@@ -80,9 +83,14 @@ def _telling(sources: Sources, names: frozenset[str]) -> dict[str, str]:
     """The tests that mention what is affected, and what they share; if there is none, all tests, in the files' order."""
     shared = {path: text for path, text in sources.tests.items() if path.endswith("conftest.py")}
     counted = {path: mentions(text, names) for path, text in sources.tests.items() if path not in shared}
-    ordered = sorted(counted, key=lambda path: (-counted[path], path))[:MAX_TEST_FILES]
-    telling = {path: text for path in ordered if counted[path] and (text := telling_tests(sources.tests[path], names))}
-    return shared | (telling or {path: sources.tests[path] for path in ordered})
+    ordered = sorted(counted, key=lambda path: (-counted[path], path))
+    telling = {
+        path: text
+        for path in ordered[:MAX_LOOKED_AT]
+        if (text := telling_tests(sources.tests[path], names, tuple(shared.values())))
+    }
+    chosen = telling or {path: sources.tests[path] for path in ordered}
+    return shared | dict(list(chosen.items())[:MAX_TEST_FILES])
 
 
 def _folder(path: str) -> str:

@@ -37,6 +37,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     probe_s: float = 1.0
     answer_s: float = 30.0
     """For all probes on one answer, in each round."""
+    import_s: float = 15.0
+    """For importing the project, once a round: a large library takes seconds, on a busy machine more."""
     max_timeouts: int = 5
     """After so many probes that ran into their limit, the rest is not run: the answer loops wherever it is asked."""
 
@@ -101,27 +103,28 @@ def _differ(one: Outcome, other: Outcome) -> bool:
 async def _round(
     lane: Lane, probes: Sequence[Probe], interpreter: Interpreter, limits: Limits, way: _Way
 ) -> dict[str, Outcome]:
-    job = {
+    job: dict[str, object] = {
         "probes": [{"id": probe.id, "header": probe.header, "steps": probe.steps} for probe in probes],
         "paths": interpreter.paths,
         "batch": way.batch,
         "probe_s": limits.probe_s,
         "total_s": limits.answer_s,
         "max_timeouts": limits.max_timeouts,
-        "provided": [path.read_text("utf-8") for path in _PROVIDED],
+        "import_s": limits.import_s,
     }
     name = f"probes-{secrets.token_hex(4)}"
     asked, answered = (f"{name}.{end}" for end in ("json", "jsonl"))
 
     def written() -> tuple[str, ...]:
-        (lane.written_tmp / asked).write_text(json.dumps(job), "utf-8")
+        provided = [path.read_text("utf-8") for path in _PROVIDED]
+        (lane.written_tmp / asked).write_text(json.dumps({**job, "provided": provided}), "utf-8")
         return (str(lane.tmp / interpreter.script),) if interpreter.script else ("-c", _SCRIPT.read_text("utf-8"))
 
     started = await asyncio.to_thread(written)
     await lane.run(
         (interpreter.program, *started, str(lane.tmp / asked), str(lane.tmp / answered)),
         variables={"PYTHONHASHSEED": str(way.hash_seed), "PYTHONDONTWRITEBYTECODE": "1"},
-        timeout_s=limits.answer_s + 10 * limits.probe_s,
+        timeout_s=limits.answer_s + limits.import_s + 10 * limits.probe_s,
     )
     outcomes = await asyncio.to_thread(lambda: dict(_outcomes(_read_results(lane.written_tmp / answered))))
     died = Outcome(kind="died", text="died", shown="the process ended")
