@@ -785,13 +785,14 @@ export interface ModelsView {
   readonly models: ReadonlyArray<ServedModel>;
 }
 
-/** What an answer's own version of the tests says, where it changes them or their configuration; no rank comes from it. `not_run`: how many tests of the workspace it leaves out. `contradicted`: tests that fail as the workspace has them and pass as the answer does: the answer is wrong, or the cycle asks for other behaviour. `failures`: tests that fail in the answer's version only. */
+/** What an answer's own version of the tests says, where it changes them or their configuration; no rank comes from it. `not_run`: how many tests of the workspace it leaves out. `contradicted`: tests that fail as the workspace has them and pass as the answer does: the answer is wrong, or the cycle asks for other behaviour. `gained`: tests that fail without the answer and pass in its own version only: it bent them, or mended how they run. `failures`: tests that fail in the answer's version only. */
 export interface OwnTests {
   readonly passed: number;
   readonly failed: number;
   readonly new_failures: number;
   readonly not_run: number;
   readonly contradicted: ReadonlyArray<string>;
+  readonly gained: ReadonlyArray<string>;
   readonly failures: ReadonlyArray<string>;
   readonly problem: string;
 }

@@ -37,6 +37,7 @@ export function Exam({ row, report }: { row: BoardRow | undefined; report: Check
         <>
           <p className="muted">{text.checks.own(own)}</p>
           <Names title={text.checks.contradicted(own.contradicted.length)} names={own.contradicted} />
+          <Names title={text.checks.ownGained(own.gained.length)} names={own.gained} />
           <Names title={text.checks.ownFailures(own.failures.length)} names={own.failures} />
         </>
       )}

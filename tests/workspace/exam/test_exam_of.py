@@ -8,8 +8,9 @@ import pytest
 from dce.workspace.judging.checks_file import Check
 from dce.workspace.judging.exam.doctests import examples_of
 from dce.workspace.judging.exam.exam_of import Exam, exam_of
+from dce.workspace.judging.exam.harness import harness_of
 from dce.workspace.judging.exam.manifests import laid_over
-from dce.workspace.judging.exam.table import harness_of, role_of
+from dce.workspace.judging.exam.table import role_of
 from dce.workspace.project import Project
 from dce.workspace.schema.reading import FileBlock, Reading
 from tests.workspace.judging import reading_of, write
@@ -77,6 +78,9 @@ WEAKENED = {
     "gradle": ("build.gradle", "test {\n}\n", "test {\n  exclude '**/*Test*'\n}\n"),
     "maven": ("pom.xml", "<project/>\n", "<project><properties><skipTests>true</skipTests></properties></project>\n"),
     "cargo": ("Cargo.toml", '[package]\nname = "a"\n', '[package]\nname = "a"\nautotests = false\n'),
+    "load-tests": ("tests/test_a.py", PY, PY + "\n\ndef load_tests(loader, tests, pattern):\n    return loader.suiteClass()\n"),
+    "environment": (".venv/bin/pytest", "#!/bin/sh\nexec pytest\n", "#!/bin/sh\n"),
+    "package": ("node_modules/jest/bin/jest.js", "x\n", "y\n"),
     "setup-cfg": ("setup.cfg", "[metadata]\nname = a\n", "[metadata]\nname = a\n[tool:pytest]\naddopts = --ignore=tests\n"),
 }  # fmt: skip
 
@@ -282,12 +286,28 @@ def test_a_file_of_the_program_may_have_the_name_of_a_test(tmp_path: Path, path:
 
 
 def test_what_a_check_starts_is_of_the_exam(tmp_path: Path) -> None:
-    """A script that a check runs and whose name says so is laid over; a program under test is not."""
-    check = Check(name="t", command=("sh", "-c", "./ci/check.sh && python app.py --selftest"), cwd="")
-    assert harness_of([check]) == {"ci/check.sh"}
-    files = {"ci/check.sh": "#!/bin/sh\npython -c 'import app'\n", "app.py": "x = 1\n"}
-    exam = _exam(tmp_path, files, {"ci/check.sh": "#!/bin/sh\nexit 0\n", "app.py": "x = 2\n"}, check)
+    """A script that a check runs and whose name says so is laid over, also through npm, make and other scripts; a program under test is not."""
+    files = {
+        "ci/check.sh": "#!/bin/sh\nscripts/verify && python app.py\n",
+        "scripts/verify": "#!/bin/sh\n",
+        "app.py": "x = 1\n",
+        "run-tests.mjs": "",
+        "test_all": "",
+        "package.json": '{"scripts": {"test": "node ./run-tests.mjs && node main.js"}}',
+        "main.js": "",
+        "pkg/Makefile": "all:\n\t./check.py\n",
+        "pkg/check.py": "",
+    }
+    checks = (
+        Check(name="a", command=("sh", "-c", "./ci/check.sh && python app.py --selftest")),
+        Check(name="b", command=("npm", "test")),
+        Check(name="c", command=("make",), cwd="pkg"),
+    )
+    exam = _exam(
+        tmp_path, files, {"ci/check.sh": "#!/bin/sh\nexit 0\n", "app.py": "x = 2\n", "main.js": "2\n"}, *checks
+    )
     assert [file.path for file in exam.laid] == ["ci/check.sh"]
+    assert harness_of(tmp_path, checks) == {"ci/check.sh", "scripts/verify", "run-tests.mjs", "pkg/check.py"}
 
 
 def test_a_manifest_keeps_what_else_the_answer_says() -> None:

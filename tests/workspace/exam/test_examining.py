@@ -95,6 +95,9 @@ def test_the_three_answers_of_the_issue(tmp_path: Path) -> None:
     assert wrong is not None
     assert (wrong.failed, wrong.failures) == (1, ("tests/test_extra.py::test_wrong",))
     assert reports[4].own is None
+    bent = reports[1].own
+    assert bent is not None
+    assert (bent.gained, bent.contradicted) == (("tests/test_calc.py::test_add",), ())
 
 
 PYTHON_TRICKS: dict[str, Mapping[str, str] | Reading] = {
@@ -236,6 +239,7 @@ def test_a_test_that_had_to_change_is_told(tmp_path: Path) -> None:
     assert (own.contradicted, own.failed, own.not_run) == (("tests/test_calc.py::test_neg",), 0, 0)
     assert reports[1].new_failures == 1
     assert not reports[1].weakens_tests
+    assert "its own version of 1 of them passes" in rows[0].why
     assert _kinds(rows[0]) == ["changed"]
 
 

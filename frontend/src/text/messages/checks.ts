@@ -123,6 +123,7 @@ export const checks = {
     problem ||
     `The verdict is by the workspace’s own tests. By the response’s version of them: ${number(passed)} passed, ${number(failed)} failed${left > 0 ? `; it leaves out ${plural(left, "test")}` : ""}.`,
   contradicted: (count: number) => `${plural(count, "test")} ${count === 1 ? "fails" : "fail"} as the workspace has ${count === 1 ? "it" : "them"} and ${count === 1 ? "passes" : "pass"} as the response does`,
+  ownGained: (count: number) => `${plural(count, "test")} that ${count === 1 ? "fails" : "fail"} without the response ${count === 1 ? "passes" : "pass"} in its own version only`,
   ownFailures: (count: number) => `${plural(count, "test")} ${count === 1 ? "fails" : "fail"} only in the response’s version`,
 
   byCheck: "Checks of each response",

@@ -76,7 +76,8 @@ class OwnTests(msgspec.Struct, frozen=True, kw_only=True):
     """What an answer's own version of the tests says, where it changes them or their configuration; no rank comes from it.
 
     `not_run`: how many tests of the workspace it leaves out. `contradicted`: tests that fail as the workspace has them and pass as the
-    answer does: the answer is wrong, or the cycle asks for other behaviour. `failures`: tests that fail in the answer's
+    answer does: the answer is wrong, or the cycle asks for other behaviour. `gained`: tests that fail
+    without the answer and pass in its own version only: it bent them, or mended how they run. `failures`: tests that fail in the answer's
     version only.
     """
 
@@ -85,6 +86,7 @@ class OwnTests(msgspec.Struct, frozen=True, kw_only=True):
     new_failures: int
     not_run: int = 0
     contradicted: tuple[str, ...] = ()
+    gained: tuple[str, ...] = ()
     failures: tuple[str, ...] = ()
     problem: str = ""
 

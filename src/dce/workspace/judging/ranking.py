@@ -120,7 +120,13 @@ def _breaks_something(candidate: Candidate) -> str:
         return "fails the checks"
     names = [name for run in report.runs for name in (*run.newly_failing, *run.missing)]
     which = f" ({names[0]}{', …' if len(names) > 1 else ''})" if names else ""
-    return f"breaks {_counted(report.new_failures, 'test')} that {'works' if report.new_failures == 1 else 'work'} without it{which}"
+    text = f"breaks {_counted(report.new_failures, 'test')} that {'works' if report.new_failures == 1 else 'work'} without it{which}"
+    changed = len(report.own.contradicted) if report.own is not None else 0
+    return (
+        f"{text}; its own version of {changed} of them passes: it is wrong, or the cycle asks for that"
+        if changed
+        else text
+    )
 
 
 def _counted(count: int, noun: str) -> str:

@@ -22,7 +22,8 @@ import msgspec
 
 from dce.workspace.judging.checks_file import Check
 from dce.workspace.judging.exam import doctests, manifests, rust_tests
-from dce.workspace.judging.exam.table import Role, harness_of, is_collected, is_in_test_folder, role_of
+from dce.workspace.judging.exam.harness import harness_of
+from dce.workspace.judging.exam.table import Role, is_collected, is_in_test_folder, role_of
 from dce.workspace.judging.exam.test_change import TestChange
 from dce.workspace.judging.exam.test_facts import facts_of, holds_tests
 from dce.workspace.judging.exam.weakening import of_configuration, of_tests
@@ -96,7 +97,7 @@ def exam_of(project: Project, reading: Reading, checks: Sequence[Check] = ()) ->
     if not reading.files:
         return Exam()
     written = files_of(project, reading)
-    touched, program = _touched(project, written, harness_of(checks))
+    touched, program = _touched(project, written, harness_of(project.root, checks))
     runs_examples = doctests.are_run(project.root, checks)
     names = {
         file.path: set(facts_of(file.path, file.after or "").tests)

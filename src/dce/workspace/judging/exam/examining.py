@@ -36,24 +36,24 @@ async def examine(lanes: Lanes, checks: Sequence[Check], reading: Reading, base:
 def own_tests(exam: CheckReport, own: CheckReport, base: CheckReport) -> OwnTests:
     """What the answer's own tests say, beside the workspace's (`exam`)."""
     before = {run.name: run for run in base.runs}
-    by_name = {run.name: run for run in own.runs}
-    failing = {name for run in exam.runs for name in run.failures}
-    contradicted = [
-        name
-        for run in exam.runs
-        if (other := by_name.get(run.name)) is not None and other.state == "ran" and other.runner
-        for name in run.newly_failing
-        if name not in {*other.failures, *other.missing}
-    ]
+    pairs = [(run, other) for run in exam.runs for other in own.runs if run.name == other.name and other.state == "ran"]
     return OwnTests(
         passed=own.passed,
         failed=own.failed,
         new_failures=own.new_failures,
         not_run=sum(_not_run(run, before.get(run.name)) for run in own.runs),
-        contradicted=tuple(contradicted),
-        failures=tuple(name for run in own.runs for name in run.newly_failing if name not in failing),
+        contradicted=tuple(name for run, other in pairs for name in _contradicted(run, other)),
+        gained=tuple(name for run, other in pairs for name in other.newly_passing if name not in run.newly_passing),
+        failures=tuple(name for run, other in pairs for name in other.newly_failing if name not in run.failures),
         problem=own.problem,
     )
+
+
+def _contradicted(run: CheckRun, own: CheckRun) -> list[str]:
+    """The tests that fail as the workspace has them and pass as the answer does; the check, if its tests have no names."""
+    if not run.runner and not own.runner:
+        return [run.name] * (run.new_failures > 0 and own.ok)
+    return [name for name in run.newly_failing if own.runner and name not in {*own.failures, *own.missing}]
 
 
 def _not_run(run: CheckRun, before: CheckRun | None) -> int:

@@ -8,13 +8,11 @@ only the runner's part of it.
 
 import functools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import PurePosixPath
 from typing import Literal
 
 import msgspec
-
-from dce.workspace.judging.checks_file import Check
 
 Role = Literal["test", "config", "manifest", "rust", "build"]
 """`test`: tests and their data. `config`: nothing but configuration of the checks. `manifest`: data of which some sections are
@@ -42,6 +40,7 @@ TABLE: tuple[Row, ...] = (
             *("pytest.toml", ".pytest.toml", "tox.ini", "tox.toml", "noxfile.py", "unittest.cfg", "nose2.cfg", ".noserc"),
             *(".stestr.conf", ".testr.conf", ".coveragerc", "pytest.py", "_pytest.py", "unittest.py", "doctest.py"),
             *("pluggy.py", "iniconfig.py", "pytest/", "_pytest/", "unittest/", "pluggy/", "site-packages/"),
+            *(".venv/", "venv/", ".tox/", ".nox/", ".eggs/"),
         ),
     ),
     Row(
@@ -63,7 +62,7 @@ TABLE: tuple[Row, ...] = (
         patterns=(".mvn/", "gradle/wrapper/", "junit-platform.properties", "testng*.xml"),
     ),
     Row(of="Ruby", role="config", patterns=(".rspec", ".rspec-local", "spec_helper.rb", "rails_helper.rb", ".simplecov")),
-    Row(of="PHP", role="config", patterns=("phpunit.xml", "phpunit.xml.dist", "phpunit.dist.xml", "behat.y*ml", "pest.php")),
+    Row(of="PHP", role="config", patterns=("vendor/bin/", "vendor/phpunit/", "phpunit.xml", "phpunit.xml.dist", "phpunit.dist.xml", "behat.y*ml", "pest.php")),
     Row(of="dotnet", role="config", patterns=("*.runsettings", "xunit.runner.json", "testconfig.json")),
     Row(
         of="linters and type checkers",
@@ -72,6 +71,8 @@ TABLE: tuple[Row, ...] = (
             *("ruff.toml", ".ruff.toml", "mypy.ini", ".mypy.ini", ".flake8", ".pylintrc", "pylintrc", "pyrightconfig.json"),
             *(".eslintrc*", "eslint.config.*", ".eslintignore", "biome.json*", ".oxlintrc.json", ".stylelintrc*"),
             *("clippy.toml", ".clippy.toml", ".golangci.*", ".rubocop.y*ml", "phpstan.neon*", "psalm.xml*", "checkstyle*.xml"),
+            *(".pre-commit-config.yaml", ".shellcheckrc", ".yamllint*", ".markdownlint*", ".prettierrc*", ".prettierignore"),
+            *("prettier.config.*", "tslint.json", "rustfmt.toml", ".rustfmt.toml", ".clang-tidy", ".clang-format", ".clangd"),
         ),
     ),
     Row(
@@ -87,7 +88,7 @@ TABLE: tuple[Row, ...] = (
         role="test",
         patterns=(
             *("tests/", "test/", "__tests__/", "__snapshots__/", "__mocks__/", "__fixtures__/", "testdata/", "spec/"),
-            *("e2e/", "cypress/", "features/step_definitions/", "src/testfixtures/", "benches/"),
+            *("e2e/", "cypress/", "features/step_definitions/", "golden/", "goldens/", "src/testfixtures/", "benches/"),
         ),
     ),
     Row(of="Python", role="test", patterns=("test_*.py", "*_test.py", "tests.py", "test.py", "*_tests.py")),
@@ -96,6 +97,7 @@ TABLE: tuple[Row, ...] = (
         role="test",
         patterns=(
             *("*.test.*", "*.spec.*", "*[_-]test.[jt]s", "*[_-]test.[cm][jt]s", "*[_-]test.[jt]sx", "test.[jt]s", "test.[cm]js"),
+            *("tests.[jt]s", "tests.[cm]js", "*[_-]tests.[jt]s", "*[_-]tests.[cm]js", "spec.[jt]s", "specs.[jt]s"),
             "*.snap",
         ),
     ),
@@ -132,27 +134,13 @@ TABLE: tuple[Row, ...] = (
 )  # fmt: skip
 """The first row that fits decides."""
 
-_HARNESS = re.compile(r"(?:^|[-_.])(?:tests?|testing|checks?|specs?|ci|verify)(?:[-_.]|$)", re.IGNORECASE)
-"""Words in the name of a program that a check starts to run tests."""
-
 
 def role_of(path: str, harness: Iterable[str] = ()) -> Role | None:
-    """The role of a file; None for one that is not part of the exam. `harness`: the files that `harness_of` found."""
+    """The role of a file; None for one that is not part of the exam. `harness`: the files that `harness_of` (harness.py) finds."""
     if path in harness:
         return "test"
     exact, lowered = f"/{path}", f"/{path.lower()}"
     return next((role for role, fits, is_exact in _compiled() if fits.search(exact if is_exact else lowered)), None)
-
-
-def harness_of(checks: Sequence[Check]) -> frozenset[str]:
-    """The files that checks start and whose names say that they test: `scripts/test.sh`, `run_tests.py`."""
-    found = set()
-    for check in checks:
-        for word in (part for text in check.command for part in text.split()):
-            path = PurePosixPath(check.cwd, word)
-            if path.suffix and not path.is_absolute() and ".." not in path.parts and _HARNESS.search(path.name):
-                found.add(path.as_posix())
-    return frozenset(found)
 
 
 def is_in_test_folder(path: str) -> bool:
@@ -167,7 +155,20 @@ def is_collected(path: str) -> bool:
 
 
 _FOLDERS = frozenset(
-    {"tests", "test", "__tests__", "__snapshots__", "__mocks__", "__fixtures__", "testdata", "spec", "e2e", "cypress"}
+    {
+        "tests",
+        "test",
+        "__tests__",
+        "__snapshots__",
+        "__mocks__",
+        "__fixtures__",
+        "testdata",
+        "spec",
+        "e2e",
+        "cypress",
+        "golden",
+        "goldens",
+    }
 )
 
 

@@ -88,11 +88,16 @@ def _of_python(tree: ast.Module) -> FileFacts:
     for name, owner, test in _python_tests(tree):
         inherited = sum(_is_skip(made) for made in owner.decorator_list) if owner else 0
         tests[name] = _of_function(test, inherited)
-    skips = sum(
+    hooks = sum(isinstance(node, ast.FunctionDef) and node.name in _HOOKS for node in tree.body)
+    skips = hooks + sum(
         isinstance(node, ast.Assign | ast.Expr) and _mentions_skip(node) and not isinstance(node, ast.FunctionDef)
         for node in tree.body
     )
     return FileFacts(tests=tests, whole=TestFacts(skips=skips))
+
+
+_HOOKS = frozenset({"load_tests", "pytest_collection_modifyitems", "pytest_ignore_collect"})
+"""Functions of a test module that choose which tests run."""
 
 
 def _python_tests(

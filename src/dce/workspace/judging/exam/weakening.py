@@ -66,8 +66,8 @@ def of_configuration(path: str, before: str | None, after: str | None) -> tuple[
     if after is None:
         return "changed", "deleted"
     name = path.lower().rpartition("/")[2]
-    if before is None and _RUNNER.search(f"/{path.lower()}"):
-        return "weakened", "it takes the place of the test runner"
+    if (before is None and _RUNNER.search(f"/{path.lower()}")) or _INSTALLED.search(f"/{path.lower()}"):
+        return "weakened", "it takes the place of the test runner, or of what it needs"
     if escapes := _more(_ESCAPES, before or "", after):
         return "weakened", f"it can keep tests from running or failing: {', '.join(escapes[:MAX_NAMED])}"
     if hooks := _more(_HOOKS, before or "", after):
@@ -81,6 +81,9 @@ _RUNNER = re.compile(
     r"/(?:_?pytest|unittest|pluggy|iniconfig|doctest)(?:\.py$|/)|/(?:sitecustomize|usercustomize)\.py$|/(?:site-packages|node_modules)/|\.pth$"
 )
 """Files that are imported or started in place of a runner, or before it."""
+
+_INSTALLED = re.compile(r"/(?:site-packages|node_modules|\.?venv|\.tox|\.nox|\.eggs|vendor/(?:bin|phpunit))/")
+"""Folders of installed programs and packages: no answer has any business there."""
 
 _HOLDS_FIXTURES = frozenset({"conftest.py", "spec_helper.rb", "rails_helper.rb"})
 """Configuration that tests often need: new fixtures are no change of those that are there."""

@@ -28,6 +28,10 @@ def exam_words(changes: Sequence[TestChange], own: OwnTests | None) -> list[str]
             f"contradicts the workspace's {_some(own.contradicted)}, and passes its own version: it is wrong, or the cycle asks for"
             " other behaviour"
         )
+    if own.gained:
+        said.append(
+            f"passes {_some(own.gained)} in its own version only: it bends the test, or the test itself had to be mended"
+        )
     if own.failures:
         said.append(f"fails in its own version of the tests only: {_some(own.failures)}")
     return said
