@@ -270,6 +270,33 @@ def test_a_secret_in_the_words_is_not_sent(tmp_path: Path) -> None:
             assert caught.value.code == "secrets_found"
 
 
+def test_what_the_prompt_holds_already_is_no_secret_in_an_answer(tmp_path: Path) -> None:
+    """A file that the user allowed by its path is in the prompt: an answer that repeats it may go back to the same host."""
+    value = "AKIAQ6ZV3ESWJ7PLXK4M"  # secrets: an invented key, to be found
+    with opened(tmp_path, script("x"), url="https://other.example") as workspace:
+        workspace.sending.agree()
+        (tmp_path / "a.py").write_text(f'KEY = "{value}"\nVALUE = 2\n')
+        (tmp_path / ".dceallow").write_text("a.py\n")
+        generation = asked(
+            workspace, f"I keep {value}.", "Or ghp_16C7e42F292c6912E7710c838347Ae178B4a?"
+        )  # secrets: invented
+        followed(workspace, generation, Ask(slot=1, words="Good."))
+        with pytest.raises(DceError) as caught:
+            followed(workspace, generation, Ask(slot=2, words="No."))
+        assert caught.value.code == "secrets_found"
+
+
+def test_a_generation_without_its_prompt_has_no_follow_up(workspace: Workspace) -> None:
+    """An imported generation whose prompt was not kept is refused before a slot is made."""
+    generation = asked(workspace, answer(3))
+    with workspace.store.database.transaction() as db:
+        db.execute("UPDATE prompts SET text = ''")
+    with pytest.raises(DceError, match="is missing") as caught:
+        asyncio.run(begin(workspace, generation, Ask(slot=1, words="x")))
+    assert caught.value.code == "invalid_input"
+    assert workspace.store.responses.slots(generation) == (1,)
+
+
 def test_no_host_is_asked_without_consent(tmp_path: Path) -> None:
     """A follow-up to a host without consent is refused before anything is sent."""
     with opened(tmp_path, script("x"), url="https://other.example") as workspace:
