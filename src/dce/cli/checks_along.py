@@ -48,8 +48,10 @@ def along_settings(
     return file.run if enough is None else RunSettings(when=file.run.when, enough=enough)
 
 
-def along(workspace: "Workspace", generation: "Generation", settings: "RunSettings | None") -> "AsCompleted | None":
-    """The checks that run along with a generation."""
+def along(
+    workspace: "Workspace", generation: "Generation", settings: "RunSettings | None", n: int | None = None
+) -> "AsCompleted | None":
+    """The checks that run along with a generation, or with `n` of its responses."""
     from dce.workspace.judging.as_completed import AsCompleted  # noqa: PLC0415
 
     if settings is None:
@@ -57,7 +59,7 @@ def along(workspace: "Workspace", generation: "Generation", settings: "RunSettin
     return AsCompleted(
         workspace,
         generation.id,
-        generation.n,
+        generation.n if n is None else n,
         enough=settings.enough,
         stop=lambda: workspace.generator.stop(generation.id),
     )
