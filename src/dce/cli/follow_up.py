@@ -1,7 +1,7 @@
 """`dce follow-up`: a new answer made from an earlier one: a reply, a repair, a fusion."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,15 +78,21 @@ def command(ctx: click.Context, /, slot: int, generation_id: int | None, directo
         generation = generation_of(workspace, generation_id)
         here = workspace.for_generation(generation.id)
         # A repair checks its answers itself, between its rounds.
-        settings = None if wanted.is_failing else along_settings(here)
+        notes: list[str] = []  # told once the follow-up can begin
+        settings = None if wanted.is_failing else along_settings(here, tell=notes.append)
         if wanted.is_failing:
             agree(here, is_yes=wanted.is_yes, may_ask=not wanted.is_json)
         ask = Ask(slot=slot, words=wanted.words, is_failing=wanted.is_failing, other=wanted.other)
-        ctx.exit(asyncio.run(_follow_up(here, generation, ask, wanted, settings)))
+        ctx.exit(asyncio.run(_follow_up(here, generation, ask, wanted, settings, notes)))
 
 
 async def _follow_up(
-    here: "Workspace", generation: "Generation", ask: "Ask", wanted: _Wanted, settings: "RunSettings | None"
+    here: "Workspace",
+    generation: "Generation",
+    ask: "Ask",
+    wanted: _Wanted,
+    settings: "RunSettings | None",
+    notes: Sequence[str],
 ) -> Exit:
     from dce.workspace.follow_up import begin, repair  # noqa: PLC0415
 
@@ -95,6 +101,8 @@ async def _follow_up(
         begun = await with_consent(
             here, lambda: waited(begin(here, generation.id, ask), what), is_yes=wanted.is_yes, is_json=wanted.is_json
         )
+        for text in notes:
+            note(text)
         runs: list[Exit] = []
         rounds: tuple[Round, ...] = ()
         with open_view(is_json=wanted.is_json) as view:
