@@ -50,6 +50,19 @@ def test_a_follow_up_is_one_of_the_answers(dce: Dce, generated: Path, gateway: S
     assert dce("history", "--json").json[0]["statuses"] == {"complete": 4}
 
 
+def test_a_reply_is_checked_along(dce: Dce, generated: Path, gateway: ScriptedGateway) -> None:
+    """Once the user has agreed to the checks, they run on a reply too, as on the responses of a generation."""
+    (generated / ".dce" / "checks.toml").write_text(CHECKS)
+    dce("run-checks", "--yes", code=None)
+    gateway.answers = [GOOD]
+    events = dce("follow-up", 2, "-m", "Two.", "--json").events
+    assert [(event["slot"], event["failed"]) for event in events if event["event"] == "checks_finished"] == [(4, 0)]
+    (generated / ".dce" / "checks.toml").write_text(CHECKS.replace("!= 2", "!= 3"))
+    assert "do not run along" in dce("follow-up", 2, "-m", "Two.").err
+    for words in (("follow-up", 9, "-m", "x"), ("regenerate", "latest", 9), ("continue", "latest", 1)):
+        assert dce(*words, code=None).err.startswith("error [client"), words  # the error is all that is said
+
+
 def test_failing_checks_are_repaired(dce: Dce, generated: Path, gateway: ScriptedGateway) -> None:
     """The failing check is sent, the new answer is checked, and the exit code says whether it breaks nothing."""
     (generated / "src" / "a.py").write_text("def a():\n    return 2\n")

@@ -255,7 +255,9 @@ def judge(walk: Walk, root: Path, dce: Dce) -> None:
     assert walk("run-checks", 3)["3"]["new_failures"] == 0
     best = next(row for row in walk("board") if row["slot"] == 3)  # the model's own answers are what they are
     assert (best["checks"]["passed"], best["checks"]["failed"], best["checks"]["stale"]) == (2, 0, "")
-    assert walk("follow-up", 3, "-m", "Shorter.")[-1]["slots"] == [4]
+    assert [
+        event["slots"] for event in walk("follow-up", 3, "-m", "Shorter.") if event["event"] == "generation_ended"
+    ] == [[4]]
     assert {row["slot"]: row["made_from"] for row in walk("board")}[4]["slot"] == 3
     assert walk("board --evidence")["report"]["sentence"]
     assert walk("run-checks --workspace", code=1)["runs"][0]["tests"]

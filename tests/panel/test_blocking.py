@@ -162,6 +162,7 @@ def write_again(call: Caller) -> None:
     call("POST", SLOT + "/follow-up", json={"version": 2, "words": "Shorter.", "is_failing": True, "other": 2})
     call.until_ended(1)
     call("GET", SLOT + "/follow-up", slot=4)
+    call("POST", GENERATION + "/judge", json={}, refused="conflict")
     call("POST", SLOT + "/continue", slot=2)
     call.until_ended(1)
     call("POST", SLOT + "/correction", json={"version": 2, "text": file_block("words.py", RIGHT, "")})

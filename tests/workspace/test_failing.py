@@ -62,6 +62,11 @@ def test_the_output_cannot_end_its_fence() -> None:
     assert "\nsrc/a.py:3\n" in text
 
 
+def test_colours_are_left_out() -> None:
+    """Escape sequences of a runner that thinks it writes to a terminal are removed."""
+    assert "\nFAILED a\n" in told(run(output="\x1b[1m\x1b[31mFAILED\x1b[0m a\x1b]0;title\x07"))
+
+
 def test_a_limit_is_named() -> None:
     """A check that was killed says at which limit."""
     assert "hit a limit (time)" in told(run(state="killed", exit_code=None, limits=("time",)))

@@ -10,11 +10,12 @@ from dce.wire.errors import DceError
 from dce.workspace.context.served_model import Model
 from dce.workspace.events import Event, GenerationStarted
 from dce.workspace.follow_up import WHOLE_AGAIN, Ask, begin, repair
-from dce.workspace.generating.provider import Delta, Ended, Opened
+from dce.workspace.generating.provider import CountUpdate, Delta, Ended, Opened
 from dce.workspace.generating.provider_events import GenerationRequest, Turn, conversation
 from dce.workspace.judging.board import board
 from dce.workspace.judging.checking import commands_to_run
 from dce.workspace.judging.command_consent import CommandConsents
+from dce.workspace.manual import paste
 from dce.workspace.project import Project
 from dce.workspace.record.follow_ups import MAX_SLOTS, FollowUp, MadeFrom
 from dce.workspace.record.responses import Response, Status
@@ -228,6 +229,27 @@ def test_the_context_must_hold_the_conversation(workspace: Workspace) -> None:
     assert workspace.store.responses.slots(generation) == (1,)
 
 
+def test_a_conversation_that_the_server_cut_is_found_out(workspace: Workspace) -> None:
+    """A follow-up is long: a server that reads less than half of prompt, answer and message is found by its own count."""
+    generation = asked(workspace, "word " * 3_000)
+    count = CountUpdate(index=0, completion_tokens=3, prompt_tokens=1_000)
+    ended: list[Step] = [Delta(index=0, text="ok"), count, Ended(index=0, finish_reason="stop")]
+    workspace.provider._provider.scripts = [[Opened(stream_id="s"), *ended]]  # type: ignore[attr-defined]
+    followed(workspace, generation, Ask(slot=1, words="Shorter."))
+    assert {row.slot: row.prompt_read is not None for row in board(workspace, generation)} == {1: False, 2: True}
+
+
+def test_a_response_beyond_the_last_can_be_pasted_into_only_if_it_is_there(workspace: Workspace) -> None:
+    """Follow-ups fill slots beyond those that can be asked for: a pasted answer replaces one there, and opens no other."""
+    generation = asked(workspace, *[answer(3)] * 20)
+    followed(workspace, generation, Ask(slot=1, words="Shorter."))
+    pasted = asyncio.run(paste(workspace, 21, answer(4), generation))
+    assert (pasted.slot, pasted.version) == (21, 2)
+    for slot in (22, MAX_SLOTS + 1):
+        with pytest.raises(DceError, match="no slot"):
+            asyncio.run(paste(workspace, slot, answer(4), generation))
+
+
 def test_a_secret_in_the_words_is_not_sent(tmp_path: Path) -> None:
     """Words with a secret are refused for another host, or sent with a placeholder, as the policy says; so is one in an answer."""
     words = "Use AKIAQ6ZV3ESWJ7PLXK4M as the key."  # secrets: an invented key, to be found
@@ -246,6 +268,33 @@ def test_a_secret_in_the_words_is_not_sent(tmp_path: Path) -> None:
             with pytest.raises(DceError) as caught:
                 followed(workspace, generation, Ask(slot=2, words="Shorter."))
             assert caught.value.code == "secrets_found"
+
+
+def test_what_the_prompt_holds_already_is_no_secret_in_an_answer(tmp_path: Path) -> None:
+    """A file that the user allowed by its path is in the prompt: an answer that repeats it may go back to the same host."""
+    value = "AKIAQ6ZV3ESWJ7PLXK4M"  # secrets: an invented key, to be found
+    with opened(tmp_path, script("x"), url="https://other.example") as workspace:
+        workspace.sending.agree()
+        (tmp_path / "a.py").write_text(f'KEY = "{value}"\nVALUE = 2\n')
+        (tmp_path / ".dceallow").write_text("a.py\n")
+        generation = asked(
+            workspace, f"I keep {value}.", "Or ghp_16C7e42F292c6912E7710c838347Ae178B4a?"
+        )  # secrets: invented
+        followed(workspace, generation, Ask(slot=1, words="Good."))
+        with pytest.raises(DceError) as caught:
+            followed(workspace, generation, Ask(slot=2, words="No."))
+        assert caught.value.code == "secrets_found"
+
+
+def test_a_generation_without_its_prompt_has_no_follow_up(workspace: Workspace) -> None:
+    """An imported generation whose prompt was not kept is refused before a slot is made."""
+    generation = asked(workspace, answer(3))
+    with workspace.store.database.transaction() as db:
+        db.execute("UPDATE prompts SET text = ''")
+    with pytest.raises(DceError, match="is missing") as caught:
+        asyncio.run(begin(workspace, generation, Ask(slot=1, words="x")))
+    assert caught.value.code == "invalid_input"
+    assert workspace.store.responses.slots(generation) == (1,)
 
 
 def test_no_host_is_asked_without_consent(tmp_path: Path) -> None:

@@ -13,9 +13,10 @@ from dce.wire.errors import DceError
 from dce.workspace.generating.provider import GenerationRequest, ProviderEvent
 from dce.workspace.generating.provider_events import Delta, Ended, Opened
 from dce.workspace.judge import Judge, Verdict
-from dce.workspace.judging.board import board
+from dce.workspace.judging.board import board, candidates
 from dce.workspace.judging.check_report import CheckReport, CheckRun
 from dce.workspace.judging.pairwise import MAX_JUDGED, settled, top_class, verdict_in
+from dce.workspace.judging.ranking import ranked
 from dce.workspace.judging.report_keys import Current
 from dce.workspace.project import Project
 from dce.workspace.record.responses import Response, Status
@@ -155,9 +156,10 @@ def test_only_what_is_alike_at_the_top_is_compared(tmp_path: Path) -> None:
         generation = asked(workspace, answer(3), answer(9), answer(3), answer(4), "No files.")
         for slot, failed in ((1, 0), (2, 1), (3, 0), (4, 0)):
             _checked(workspace, generation, slot, failed)
-        assert top_class(board(workspace, generation)) == (1, 4)
+        assert top_class(ranked(candidates(workspace, generation))) == (1, 4)
         many = asked(workspace, *(answer(value) for value in range(10, 20)))
-        assert len(top_class(board(workspace, many))) == MAX_JUDGED
+        assert len(top_class(ranked(candidates(workspace, many)))) == MAX_JUDGED
+        assert top_class([]) == ()
 
 
 def test_nothing_to_compare_is_said(tmp_path: Path) -> None:

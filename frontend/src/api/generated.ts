@@ -325,6 +325,21 @@ export interface CommandsView {
   readonly is_agreed: boolean;
 }
 
+/** Two answers of a generation, the lower slot first. `winner`: a slot; 0: the judge is unsure. `card`, `model`: the judge. `said`, `said_swapped`: its words, with the lower slot as answer A and as answer B. */
+export interface Comparison {
+  readonly generation: number;
+  readonly slot: number;
+  readonly version: number;
+  readonly other: number;
+  readonly other_version: number;
+  readonly card: string;
+  readonly model: string;
+  readonly winner: number;
+  readonly why: "" | "even" | "failed" | "order" | "unclear";
+  readonly said: string;
+  readonly said_swapped: string;
+}
+
 /** A place where both sides changed the same lines: the text of each side and of the base. `line` as in `Merge`. */
 export interface Conflict {
   readonly line: number;
@@ -716,6 +731,11 @@ export interface ImportReport {
   readonly sets: ReadonlyArray<string>;
   readonly missing: ReadonlyArray<string>;
   readonly backup: string;
+}
+
+/** The model card that judges; None: the setting `judge_card`, or the generation's own card. */
+export interface JudgeRequest {
+  readonly card?: string | null;
 }
 
 /** What a judge said of one response: how many others it is better than, worse than, and those it is not sure about. */
@@ -1155,6 +1175,16 @@ export interface Tokens {
   readonly thinking: number;
   readonly answer: number;
   readonly exact: boolean;
+}
+
+/** What the judge said. `preferred`: the slot that beats every other one; None: it is unsure. `slots`: those compared, best rank first. */
+export interface Verdict {
+  readonly card: string;
+  readonly model: string;
+  readonly slots: ReadonlyArray<number>;
+  readonly preferred: number | null;
+  readonly judged: Readonly<Record<string, Judged>>;
+  readonly comparisons: ReadonlyArray<Comparison>;
 }
 
 /** A version of a response without its text; `tokens` is its total. */

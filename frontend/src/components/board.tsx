@@ -15,6 +15,7 @@ import { StateIcon } from "./checkrun";
 import { CheckTables } from "./checkview";
 import { Flag } from "./flag";
 import { StatusIcon } from "./icons";
+import { JudgeLine } from "./judge";
 import { JudgedAs } from "./judging";
 import { Matrix } from "./matrix";
 import { Bar, Figures, SlotButtons } from "./progress";
@@ -44,6 +45,7 @@ export function Board({ generation }: { generation: GenerationView }) {
           onProbes={isCompared && view !== "behaviour" ? () => setView("behaviour") : null}
         />
       )}
+      {!isRunning && board && <JudgeLine key={generation.id} generation={generation.id} rows={board.rows} />}
       {!isRunning && (
         <div className="row">
           <div className="facets" role="group" aria-label={text.board.view}>

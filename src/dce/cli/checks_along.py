@@ -1,6 +1,7 @@
 """Whether the checks run while a generation does, for the verbs that run one."""
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from dce.cli.checks import agree
@@ -15,9 +16,15 @@ if TYPE_CHECKING:
 
 
 def along_settings(
-    workspace: "Workspace", *, is_check: bool | None = None, enough: int | None = None, may_ask: bool = False
+    workspace: "Workspace",
+    *,
+    is_check: bool | None = None,
+    enough: int | None = None,
+    may_ask: bool = False,
+    tell: Callable[[str], None] = note,
 ) -> "RunSettings | None":
     """How the checks run along; None: they do not. `is_check` None: as `.dce/checks.toml` says, if the user has agreed to the commands.
+    `tell` is given why they do not.
 
     Raises DceError not_found or consent_needed if they were asked for and cannot run, before anything is sent.
     """
@@ -35,7 +42,7 @@ def along_settings(
         try:
             file = load_checks_file(workspace.project)
         except DceError as error:
-            note(f"the checks do not run: {error.message}")
+            tell(f"the checks do not run: {error.message}")
             return None
         if not file.check or file.run.when == "asked":
             return None
@@ -43,13 +50,15 @@ def along_settings(
     if is_asked_for:
         consents.require(commands)
     elif not consents.covers(commands):
-        note("the checks do not run along, because nobody has agreed to their commands yet: `dce run-checks` asks")
+        tell("the checks do not run along, because nobody has agreed to their commands yet: `dce run-checks` asks")
         return None
     return file.run if enough is None else RunSettings(when=file.run.when, enough=enough)
 
 
-def along(workspace: "Workspace", generation: "Generation", settings: "RunSettings | None") -> "AsCompleted | None":
-    """The checks that run along with a generation."""
+def along(
+    workspace: "Workspace", generation: "Generation", settings: "RunSettings | None", n: int | None = None
+) -> "AsCompleted | None":
+    """The checks that run along with a generation, or with `n` of its responses."""
     from dce.workspace.judging.as_completed import AsCompleted  # noqa: PLC0415
 
     if settings is None:
@@ -57,7 +66,7 @@ def along(workspace: "Workspace", generation: "Generation", settings: "RunSettin
     return AsCompleted(
         workspace,
         generation.id,
-        generation.n,
+        generation.n if n is None else n,
         enough=settings.enough,
         stop=lambda: workspace.generator.stop(generation.id),
     )

@@ -1,6 +1,7 @@
 """`dce follow-up`: a new answer made from an earlier one: a reply, a repair, a fusion."""
 
 import asyncio
+from collections.abc import Awaitable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,16 +9,18 @@ import click
 import msgspec
 
 from dce.cli.checks import agree
+from dce.cli.checks_along import along, along_settings
 from dce.cli.consent import sending_options, with_consent
 from dce.cli.context import generation_of, generation_option, open_workspace
 from dce.cli.exits import Exit
 from dce.cli.output import note
 from dce.cli.progress import View, open_view
-from dce.cli.running import Run
+from dce.cli.running import OnEvent, Run
 from dce.cli.waiting import waited
 
 if TYPE_CHECKING:
     from dce.workspace.follow_up import Ask, Round
+    from dce.workspace.judging.checks_file import RunSettings
     from dce.workspace.record.generations import Generation
     from dce.workspace.record.responses import Response
     from dce.workspace.workspace import Workspace
@@ -59,8 +62,9 @@ def command(ctx: click.Context, /, slot: int, generation_id: int | None, directo
 
     The model gets the same prompt, response SLOT as its own answer, and a message made of what you give: your words (-m), the output of
     the checks that fail with it (--failing), another answer (--with). The new answer is a further response of the same generation; it is
-    complete, and read, checked and ranked like the others. Ends with 1 if the new answer did not finish or, with --failing, if it is not
-    repaired: it still breaks something or, where nothing was broken, a check still fails.
+    complete, and read, checked and ranked like the others: the checks run on it if you have agreed to their commands. Ends with 1 if the
+    new answer did not finish or, with --failing, if it is not repaired: it still breaks something or, where nothing was broken, a check
+    still fails.
     """
     names = ("url", "key")
     wanted = msgspec.convert({name: value for name, value in options.items() if name not in names}, _Wanted)
@@ -73,13 +77,23 @@ def command(ctx: click.Context, /, slot: int, generation_id: int | None, directo
     with open_workspace(directory, **{name: options[name] for name in names}) as workspace:
         generation = generation_of(workspace, generation_id)
         here = workspace.for_generation(generation.id)
+        # A repair checks its answers itself, between its rounds.
+        notes: list[str] = []  # told once the follow-up can begin
+        settings = None if wanted.is_failing else along_settings(here, tell=notes.append)
         if wanted.is_failing:
             agree(here, is_yes=wanted.is_yes, may_ask=not wanted.is_json)
         ask = Ask(slot=slot, words=wanted.words, is_failing=wanted.is_failing, other=wanted.other)
-        ctx.exit(asyncio.run(_follow_up(here, generation, ask, wanted)))
+        ctx.exit(asyncio.run(_follow_up(here, generation, ask, wanted, settings, notes)))
 
 
-async def _follow_up(here: "Workspace", generation: "Generation", ask: "Ask", wanted: _Wanted) -> Exit:
+async def _follow_up(
+    here: "Workspace",
+    generation: "Generation",
+    ask: "Ask",
+    wanted: _Wanted,
+    settings: "RunSettings | None",
+    notes: Sequence[str],
+) -> Exit:
     from dce.workspace.follow_up import begin, repair  # noqa: PLC0415
 
     with here.writer_lock("follow-up"):
@@ -87,12 +101,14 @@ async def _follow_up(here: "Workspace", generation: "Generation", ask: "Ask", wa
         begun = await with_consent(
             here, lambda: waited(begin(here, generation.id, ask), what), is_yes=wanted.is_yes, is_json=wanted.is_json
         )
+        for text in notes:
+            note(text)
         runs: list[Exit] = []
         rounds: tuple[Round, ...] = ()
         with open_view(is_json=wanted.is_json) as view:
 
             async def run(response: "Response") -> bool:
-                runs.append(await _run(here, response, view))
+                runs.append(await _run(here, response, view, settings))
                 return runs[-1] is Exit.DONE
 
             if ask.is_failing:
@@ -106,11 +122,13 @@ async def _follow_up(here: "Workspace", generation: "Generation", ask: "Ask", wa
     return Exit.DONE if rounds[-1].is_repaired else Exit.NO
 
 
-async def _run(here: "Workspace", response: "Response", view: View) -> Exit:
+async def _run(here: "Workspace", response: "Response", view: View, settings: "RunSettings | None") -> Exit:
     generation = await asyncio.to_thread(here.store.generations.get, response.generation)
-    return await Run(
-        here, generation, view, lambda on_event: here.generator.follow_up(generation, response.slot, on_event)
-    ).to_end()
+
+    def work(on_event: OnEvent) -> Awaitable[None]:
+        return here.generator.follow_up(generation, response.slot, on_event)
+
+    return await Run(here, generation, view, work, along(here, generation, settings, n=1)).to_end()
 
 
 def _say_next(ask: "Ask", begun: "Response", rounds: "tuple[Round, ...]") -> None:

@@ -36,8 +36,8 @@ def command(
 ) -> None:
     """Ask a model which of the responses at the top is best, each pair in both orders.
 
-    Only the responses that fare in the checks like the one ranked first are compared, at most four: up to twelve requests, which nothing but
-    this verb makes. A preference that changes with the order counts as unsure. The result is advice beside the rank and never changes it.
+    Only the responses that nothing measured tells apart from the one ranked first are compared, at most four: up to twelve requests, which
+    nothing but this verb makes. A preference that changes with the order counts as unsure. The result is advice beside the rank and never changes it.
     """
     with open_workspace(directory, **flags) as workspace:
         generation = generation_of(workspace, generation_id)

@@ -47,9 +47,16 @@ def run_again(
 ) -> Exit:
     """Sends a generation's own prompt again, after consent and under `verb`'s writer lock: for `slots`, or to continue slot
     `continued`. The last four parameters are `sending_options`."""
+    from dce.workspace.generating.continuing import continuable  # noqa: PLC0415 - `dce --help` starts without it
+
     with open_workspace(directory, **flags) as workspace:
         generation = generation_of(workspace, generation_id)
         here = workspace.for_generation(generation.id)
+        # What cannot begin is refused before anything else is said.
+        for slot in slots or ():
+            here.store.responses.get(generation.id, slot)
+        if continued is not None:
+            continuable(here.store, generation.id, continued)
         settings = along_settings(here)
 
         async def run() -> Exit:

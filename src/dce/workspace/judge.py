@@ -12,10 +12,11 @@ import msgspec
 
 from dce.wire.errors import DceError
 from dce.workspace.generating.provider_events import Delta, Ended, GenerationRequest, Opened
-from dce.workspace.judging.board import board
+from dce.workspace.judging.board import candidates
 from dce.workspace.judging.compare import unified_diff
 from dce.workspace.judging.judged import Judged, judged, preferred
 from dce.workspace.judging.pairwise import Said, pairs_of, question, settled, top_class, verdict_in
+from dce.workspace.judging.ranking import ranked
 from dce.workspace.record.comparisons import Comparison
 from dce.workspace.workspace import Workspace
 
@@ -50,13 +51,15 @@ class Judge:
         self._judge = workspace.by_card(card)
         self._model = self._judge.settings.model or ""
         self.card = card
-        self.slots = top_class(board(workspace, generation_id))
+        self.slots = top_class(ranked(candidates(workspace, generation_id)))
         if len(self.slots) < 2:
             raise DceError(
                 "conflict",
                 "there is nothing to compare: "
                 + (
-                    "no two responses fare alike at the top" if self.slots else "no response has files that can be read"
+                    "what was measured tells the best response from all others"
+                    if self.slots
+                    else "no response has files that can be read"
                 ),
                 hint="`dce board` shows how the responses differ already.",
             )

@@ -9,6 +9,7 @@ import asyncio
 
 from dce.wire.asking import MAX_RESPONSES
 from dce.wire.errors import DceError
+from dce.workspace.record.follow_ups import MAX_SLOTS
 from dce.workspace.record.generations import Generation
 from dce.workspace.record.prompts import Prompt
 from dce.workspace.record.responses import Response, Status, Tokens
@@ -44,8 +45,8 @@ async def paste(
     Raises DceError invalid_input (empty, too long, the prompt itself, no such slot, no empty slot, an invalid path), conflict (the
     slot is being written), not_found.
     """
-    if slot is not None and not 1 <= slot <= MAX_RESPONSES:
-        raise DceError("invalid_input", f"there is no slot {slot}; slots are numbered 1 to {MAX_RESPONSES}")
+    if slot is not None and not 1 <= slot <= MAX_SLOTS:
+        raise _no_slot(slot)
     if not text.strip() or len(text) > MAX_PASTED_CHARS:
         raise DceError(
             "invalid_input", f"an answer needs at least one word and can have at most {MAX_PASTED_CHARS:,} characters"
@@ -64,6 +65,8 @@ async def paste(
         text = await asyncio.to_thread(_as_file, workspace, generation, text, as_path)
     if slot is None:
         slot = await asyncio.to_thread(_next_empty, workspace, generation)
+    elif slot > MAX_RESPONSES and slot not in await asyncio.to_thread(workspace.store.responses.slots, generation.id):
+        raise _no_slot(slot)  # only follow-ups fill slots beyond these
     [count] = await workspace.counter.count([text])
     response = Response(
         generation=generation.id,
@@ -76,6 +79,10 @@ async def paste(
         ended_at=workspace.clock(),
     )
     return await asyncio.to_thread(workspace.store.responses.insert_ended, response)
+
+
+def _no_slot(slot: int) -> DceError:
+    return DceError("invalid_input", f"there is no slot {slot}; slots are numbered 1 to {MAX_RESPONSES}")
 
 
 def _carried(workspace: Workspace, prompt_sha256: str) -> Prompt | None:

@@ -8,6 +8,7 @@ import { context } from "./context";
 import { cycle } from "./cycle";
 import { followup } from "./followup";
 import { history } from "./history";
+import { judge } from "./judge";
 import { manual } from "./manual";
 import { progress } from "./progress";
 import { review } from "./review";
@@ -23,6 +24,7 @@ export const text = {
   cycle,
   followup,
   history,
+  judge,
   manual,
   progress,
   review,

@@ -23,8 +23,8 @@ class GuardedProvider:
 
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[ProviderEvent, None]:
         """See `Provider.stream`. Raises secrets_found and consent_needed before anything is sent."""
-        for text in (request.prompt, *(turn.text for turn in request.turns)):
-            await asyncio.to_thread(self._sending.check, text)
+        turns = [turn.text for turn in request.turns]
+        await asyncio.to_thread(self._sending.check_after, request.prompt, turns)
         async with aclosing(self._provider.stream(request)) as events:
             async for event in events:
                 yield event

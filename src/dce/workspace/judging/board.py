@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from dce.workspace.generating.conversations import turns_before
 from dce.workspace.judging.always.looking import Looking
 from dce.workspace.judging.always.problem import FLAGS as PROBLEM_FLAGS
 from dce.workspace.judging.always.problem import Problem
@@ -26,7 +27,7 @@ from dce.workspace.judging.ranking import Candidate, ranked
 from dce.workspace.judging.reasons import Evidence, evidence, why
 from dce.workspace.judging.report_keys import Current, Stale
 from dce.workspace.project import Project
-from dce.workspace.record.estimate import ESTIMATOR
+from dce.workspace.record.estimate import ESTIMATOR, estimate
 from dce.workspace.record.follow_ups import MadeFrom
 from dce.workspace.record.prompts import ManifestEntry
 from dce.workspace.record.responses import Response, Status, Tokens
@@ -139,7 +140,7 @@ def candidates(workspace: Workspace, generation_id: int, current: Current | None
     checks = readable_checks(workspace.project)
     files = CurrentFiles(workspace.project)
     looking = Looking(workspace.project, files)
-    sent, is_exact = _prompt_size(workspace, generation_id)
+    size = _prompt_size(workspace, generation_id)
     follow_ups = workspace.store.follow_ups.of(generation_id)
     accepted = {
         (row.slot, row.version)
@@ -155,7 +156,7 @@ def candidates(workspace: Workspace, generation_id: int, current: Current | None
             has_no_verdict=response.slot in reports and bool(reports[response.slot].problem),
             stale=current.why_stale(keyed[response.slot][1], readings[response.slot]) if response.slot in keyed else "",
             cluster=letters[response.slot],
-            prompt_read=prompt_read(response.prompt_tokens, sent, is_exact=is_exact),
+            prompt_read=_read(workspace, response, size, is_follow_up=response.slot in follow_ups),
             test_changes=exam_of(workspace.project, readings[response.slot], checks).changes,
             problems=looking.problems(readings[response.slot]),
             made_from=follow_ups[response.slot].made_from if response.slot in follow_ups else None,
@@ -174,8 +175,15 @@ def _verdict(report: CheckReport | None) -> CheckReport | None:
 
 def prompt_cut(workspace: Workspace, response: Response) -> PromptRead | None:
     """What the server read of a response's prompt, if it read only a part of it. Raises DceError not_found."""
-    sent, is_exact = _prompt_size(workspace, response.generation)
-    return prompt_read(response.prompt_tokens, sent, is_exact=is_exact)
+    size = _prompt_size(workspace, response.generation)
+    return _read(workspace, response, size, is_follow_up=True)
+
+
+def _read(workspace: Workspace, response: Response, size: tuple[int, bool], *, is_follow_up: bool) -> PromptRead | None:
+    """What the server read of what was sent, if only a part: the prompt of this `size`, and for a follow-up the conversation after it."""
+    turns = turns_before(workspace.store, response.generation, response.slot) if is_follow_up else ()
+    sent = size[0] + sum(estimate(turn.text) for turn in turns)
+    return prompt_read(response.prompt_tokens, sent, is_exact=size[1] and not turns)
 
 
 def _prompt_size(workspace: Workspace, generation_id: int) -> tuple[int, bool]:

@@ -14,6 +14,9 @@ MAX_NAMES = 30
 MAX_OUTPUT_CHARS = 6_000
 """Characters of a check's output that are given: its end, where test runners report failures; about 1,500 tokens."""
 
+_ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
+"""What a terminal acts on, such as colours: noise for a model."""
+
 _FENCE = re.compile(r"^ {0,3}(`{3,})", re.MULTILINE)
 
 
@@ -53,7 +56,7 @@ def _section(run: CheckRun, root: str) -> str:
             lines += [f"\n{what}:", *(f"- {name}" for name in names[:MAX_NAMES]), *more]
     if run.note:
         lines += [f"\n{run.note}"]
-    output = run.output.replace(f"{root.rstrip('/')}/", "").strip()[-MAX_OUTPUT_CHARS:]
+    output = _ESCAPES.sub("", run.output).replace(f"{root.rstrip('/')}/", "").strip()[-MAX_OUTPUT_CHARS:]
     if output:
         fence = "`" * max([3, *(len(match[1]) + 1 for match in _FENCE.finditer(output))])
         lines += ["\nThe end of its output:", fence, output, fence]

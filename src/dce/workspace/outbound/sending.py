@@ -187,6 +187,16 @@ class Sending:
         if self._store.get(CLEARED_KEY + _sha256(text)) is None and (found := self._unallowed(text)):
             raise _refusal(found, self.host)
 
+    def check_after(self, prompt: str, texts: Sequence[str]) -> None:
+        """Like `check`, for a prompt and the messages that follow it. What the prompt itself holds, the user has cleared already."""
+        self.check(prompt)
+        if self.is_local or not texts:
+            return
+        known = {finding.fingerprint for finding in self._scan(prompt, "")}
+        found = [each for text in texts for each in self._unallowed(text) if each.fingerprint not in known]
+        if found:
+            raise _refusal(found, self.host)
+
     def may_count(self, text: str) -> bool:
         """Whether a text may be sent to the server for a token count."""
         return self.is_local or (self.is_agreed and not self._unallowed(text))

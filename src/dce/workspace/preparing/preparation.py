@@ -110,12 +110,18 @@ class Preparation:
     async def check_turns(self, generation: Generation, texts: Sequence[str]) -> None:
         """Checks that `texts` may be sent after a generation's prompt and that the model's context holds them.
 
-        Raises DceError secrets_found, consent_needed, prompt_too_long, no_healthy_backend and connection errors.
+        Raises DceError invalid_input (the prompt is missing), secrets_found, consent_needed, prompt_too_long, no_healthy_backend and
+        connection errors.
         """
         store = self._storage.store
         prompt = await asyncio.to_thread(store.prompts.get, generation.prompt_sha256)
-        for text in (prompt.text, *texts):
-            await asyncio.to_thread(self._sending.check, text)
+        if not prompt.text:
+            raise DceError(
+                "invalid_input",
+                f"the prompt of generation {generation.id} is missing: the tool it was imported from did not keep it",
+                hint="Start a new generation: dce generate.",
+            )
+        await asyncio.to_thread(self._sending.check_after, prompt.text, texts)
         models = await self._server.models()
         if not models:
             raise DceError("no_healthy_backend", "the gateway serves no model")
