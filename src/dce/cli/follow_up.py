@@ -8,6 +8,7 @@ import click
 import msgspec
 
 from dce.cli.checks import agree
+from dce.cli.checks_along import along, along_settings
 from dce.cli.consent import sending_options, with_consent
 from dce.cli.context import generation_of, generation_option, open_workspace
 from dce.cli.exits import Exit
@@ -18,6 +19,7 @@ from dce.cli.waiting import waited
 
 if TYPE_CHECKING:
     from dce.workspace.follow_up import Ask, Round
+    from dce.workspace.judging.checks_file import RunSettings
     from dce.workspace.record.generations import Generation
     from dce.workspace.record.responses import Response
     from dce.workspace.workspace import Workspace
@@ -76,10 +78,14 @@ def command(ctx: click.Context, /, slot: int, generation_id: int | None, directo
         if wanted.is_failing:
             agree(here, is_yes=wanted.is_yes, may_ask=not wanted.is_json)
         ask = Ask(slot=slot, words=wanted.words, is_failing=wanted.is_failing, other=wanted.other)
-        ctx.exit(asyncio.run(_follow_up(here, generation, ask, wanted)))
+        # A repair runs the checks itself, since its next round depends on them.
+        settings = None if wanted.is_failing else along_settings(here)
+        ctx.exit(asyncio.run(_follow_up(here, generation, ask, wanted, settings)))
 
 
-async def _follow_up(here: "Workspace", generation: "Generation", ask: "Ask", wanted: _Wanted) -> Exit:
+async def _follow_up(
+    here: "Workspace", generation: "Generation", ask: "Ask", wanted: _Wanted, settings: "RunSettings | None"
+) -> Exit:
     from dce.workspace.follow_up import begin, repair  # noqa: PLC0415
 
     with here.writer_lock("follow-up"):
@@ -92,7 +98,7 @@ async def _follow_up(here: "Workspace", generation: "Generation", ask: "Ask", wa
         with open_view(is_json=wanted.is_json) as view:
 
             async def run(response: "Response") -> bool:
-                runs.append(await _run(here, response, view))
+                runs.append(await _run(here, response, view, settings))
                 return runs[-1] is Exit.DONE
 
             if ask.is_failing:
@@ -106,10 +112,11 @@ async def _follow_up(here: "Workspace", generation: "Generation", ask: "Ask", wa
     return Exit.DONE if rounds[-1].is_repaired else Exit.NO
 
 
-async def _run(here: "Workspace", response: "Response", view: View) -> Exit:
+async def _run(here: "Workspace", response: "Response", view: View, settings: "RunSettings | None") -> Exit:
     generation = await asyncio.to_thread(here.store.generations.get, response.generation)
+    checks = along(here, generation, settings)
     return await Run(
-        here, generation, view, lambda on_event: here.generator.follow_up(generation, response.slot, on_event)
+        here, generation, view, lambda on_event: here.generator.follow_up(generation, response.slot, on_event), checks
     ).to_end()
 
 
