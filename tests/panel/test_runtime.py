@@ -12,6 +12,9 @@ from dce.panel.runtime import PanelRuntime
 from dce.wire import sse
 from dce.wire.errors import DceError
 from dce.workspace.events import Event, SlotText
+from dce.workspace.judging.check_report import CheckReport
+from dce.workspace.judging.checking import commands_to_run
+from dce.workspace.judging.command_consent import CommandConsents
 from dce.workspace.settings import Settings
 from dce.workspace.workspace import Workspace
 from tests.panel.rig import AnsweringProvider, Line, make_workspace
@@ -43,6 +46,30 @@ def test_what_windows_are_told_adds_up_to_what_is_stored(tmp_path: Path) -> None
             assert [piece.text_offset for piece in pieces] == [
                 sum(len(earlier.text) for earlier in pieces[:number]) for number in range(len(pieces))
             ]
+        await panel.close()
+
+    with make_workspace(tmp_path / "words") as workspace:
+        asyncio.run(go(workspace))
+
+
+def test_agreed_checks_run_along(tmp_path: Path) -> None:
+    """Once the user has agreed to the commands, a generation's responses are checked as they complete, as a run that can be stopped."""
+
+    async def go(workspace: Workspace) -> None:
+        panel = PanelRuntime(workspace)
+        unchecked = await panel.generate(1, 2)
+        await told(panel, panel.log.cursor, "generation_ended")
+        assert unchecked.id not in panel.checking
+        CommandConsents(workspace.store.meta).give(await commands_to_run(workspace))
+        cursor = panel.log.cursor
+        generation = await panel.generate(1, 3)
+        events = await told(panel, cursor, "generation_ended")
+        while generation.id in panel.checking:
+            events += await told(panel, panel.log.cursor, "workspace_changed")
+        reports = workspace.store.check_reports.latest(generation.id, CheckReport)
+        assert {slot: report.is_passed for slot, report in reports.items()} == {1: False, 2: False, 3: True}
+        assert not workspace.store.check_reports.latest(unchecked.id, CheckReport)
+        assert panel.checking.failure(generation.id) is None
         await panel.close()
 
     with make_workspace(tmp_path / "words") as workspace:

@@ -200,7 +200,9 @@ def test_a_run_is_watched_and_stopped_and_stale_verdicts_run_again(browser: Brow
             shoot(page, "checks-stale")
             tab(page, 2).click()
             page.keyboard.press("t")
-            expect(page.locator(".check-panel .banner")).to_contain_text("The files changed after the checks ran")
+            expect(page.locator(".check-panel .banner")).to_contain_text(
+                "The files or the installed packages changed after the checks ran"
+            )
             inspect(page, "checks-stale-one")
             page.get_by_role("tab", name="Board").click()
             page.keyboard.press("t")

@@ -152,7 +152,9 @@ def test_an_unchanged_comparison_is_not_made_again(tmp_path: Path) -> None:
     assert not _rows(bench, generation)[1].is_stale
     write(tmp_path / "calc.py", BEFORE + "\n\nVALUE = 1\n")
     assert _rows(bench, generation)[1].is_stale
-    assert _rows(bench, generation)[1].why.endswith("(stale: the files changed after behaviour was compared).")
+    assert _rows(bench, generation)[1].why.endswith(
+        "(stale: the files or the installed packages changed after behaviour was compared)."
+    )
     _compared(bench, generation)
     assert not _rows(bench, generation)[1].is_stale
     write(tmp_path / "calc.py", BEFORE)

@@ -185,6 +185,20 @@ def test_a_workspace_that_passes_other_tests_outdates_verdicts(tmp_path: Path, m
     assert _run(bench, generation)[1].is_passed
 
 
+def test_installing_packages_outdates_verdicts(tmp_path: Path) -> None:
+    """What was checked with other packages is stale and runs again, though no listed file has changed."""
+    bench = Bench(tmp_path, {"a": "", ".gitignore": "node_modules\n"})
+    _checks(bench.project, _script("import os, sys; sys.exit(not os.path.exists('node_modules/dep'))"))
+    generation = bench.answer({"a": "x"})
+    assert _run(bench, generation)[1].runs[0].fails_anyway
+    write(bench.root / "node_modules" / "dep", "")
+    write(bench.root / "node_modules" / ".package-lock.json", "{}")
+    checks = board(bench, generation)[0].checks
+    assert checks is not None
+    assert checks.stale == "workspace"
+    assert _run(bench, generation)[1].is_passed
+
+
 def test_a_workspace_that_no_longer_runs_is_not_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What ran once and cannot start now is not answered from the cache."""
     bench, tool = Bench(tmp_path / "w", {"a": ""}), tmp_path / "bin" / "dce-test-tool"

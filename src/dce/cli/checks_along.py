@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from dce.cli.checks import agree
 from dce.cli.output import note
-from dce.wire.errors import DceError
 
 if TYPE_CHECKING:
     from dce.workspace.judging.as_completed import AsCompleted
@@ -28,31 +27,22 @@ def along_settings(
 
     Raises DceError not_found or consent_needed if they were asked for and cannot run, before anything is sent.
     """
+    from dce.workspace.judging.as_completed import settings_along  # noqa: PLC0415 - `dce --help` starts without it
     from dce.workspace.judging.checking import commands_to_run, required_checks  # noqa: PLC0415
-    from dce.workspace.judging.checks_file import RunSettings, load_checks_file  # noqa: PLC0415
+    from dce.workspace.judging.checks_file import RunSettings  # noqa: PLC0415
     from dce.workspace.judging.command_consent import CommandConsents  # noqa: PLC0415
 
-    is_asked_for = is_check or bool(enough)
     if is_check is False:
         return None
-    if is_asked_for:
+    if is_check or enough:
         file = required_checks(workspace.project)
         agree(workspace, is_yes=False, may_ask=may_ask)
-    else:
-        try:
-            file = load_checks_file(workspace.project)
-        except DceError as error:
-            tell(f"the checks do not run: {error.message}")
-            return None
-        if not file.check or file.run.when == "asked":
-            return None
-    commands, consents = asyncio.run(commands_to_run(workspace)), CommandConsents(workspace.store.meta)
-    if is_asked_for:
-        consents.require(commands)
-    elif not consents.covers(commands):
-        tell("the checks do not run along, because nobody has agreed to their commands yet: `dce run-checks` asks")
-        return None
-    return file.run if enough is None else RunSettings(when=file.run.when, enough=enough)
+        CommandConsents(workspace.store.meta).require(asyncio.run(commands_to_run(workspace)))
+        return file.run if enough is None else RunSettings(when=file.run.when, enough=enough)
+    settings, why_not = asyncio.run(settings_along(workspace))
+    if why_not:
+        tell(why_not)
+    return settings
 
 
 def along(

@@ -152,24 +152,22 @@ def _generate_and_show(
 
 
 async def _generate(workspace: "Workspace", cycle_id: int, n: int) -> "tuple[Generation, Exit]":
-    """Runs one generation, then the sample's own tests on each response, and compares those that pass; in one live view."""
+    """Runs one generation, the sample's own tests on each response as it completes, and compares those that pass; in one live view."""
     from dce.cli.progress import open_view  # noqa: PLC0415
     from dce.cli.running import Run  # noqa: PLC0415
-    from dce.workspace.judging.behaving import compare_behaviour  # noqa: PLC0415
-    from dce.workspace.judging.checking import check_responses, commands_to_run  # noqa: PLC0415
+    from dce.workspace.judging.as_completed import AsCompleted  # noqa: PLC0415
+    from dce.workspace.judging.checking import commands_to_run  # noqa: PLC0415
     from dce.workspace.judging.command_consent import CommandConsents  # noqa: PLC0415
     from dce.workspace.project import PROMPT_FILE  # noqa: PLC0415
 
     with workspace.writer_lock("demo"):
         generation = await workspace.preparation.begin(cycle_id, n)
         say(f"prompt    {PROMPT_FILE}, {generation.prompt_tokens:,} tokens: sending it once, for {n} responses\n")
+        # The sample and its checks are DCE's own.
+        CommandConsents(workspace.store.meta).give(await commands_to_run(workspace))
         with open_view() as view:
-            code = await Run(workspace, generation, view).to_end()
-            if code is Exit.DONE:
-                # The sample and its checks are DCE's own.
-                CommandConsents(workspace.store.meta).give(await commands_to_run(workspace))
-                await check_responses(workspace, generation.id, on_event=view.on_event)
-                await compare_behaviour(workspace, generation.id)
+            checks = AsCompleted(workspace, generation.id, generation.n)
+            code = await Run(workspace, generation, view, checks=checks).to_end()
     return generation, code
 
 

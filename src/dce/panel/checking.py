@@ -42,8 +42,8 @@ class CheckRuns:
         """Why the last run came to nothing; None if it did not, or a run is going on."""
         return self._failures.get(key)
 
-    async def run(self, key: int, work: Callable[[Publish], Coroutine[Any, Any, T]]) -> T | None:
-        """Runs `work` and returns what it gives; None if it was stopped. Raises DceError conflict while one runs, and what `work` raises."""
+    def begin(self, key: int, work: Callable[[Publish], Coroutine[Any, Any, T]]) -> "asyncio.Task[T]":
+        """Begins to run `work`. Raises DceError conflict while one runs."""
         if key in self._tasks:
             whose = f"of generation {key}" if key else "on the workspace"
             raise DceError("conflict", f"the checks {whose} are already running")
@@ -52,6 +52,11 @@ class CheckRuns:
         self._tasks[key] = task
         self._notify()
         task.add_done_callback(lambda task: self._ended(key, task))
+        return task
+
+    async def run(self, key: int, work: Callable[[Publish], Coroutine[Any, Any, T]]) -> T | None:
+        """Runs `work` and returns what it gives; None if it was stopped. Raises DceError as `begin`, and what `work` raises."""
+        task = self.begin(key, work)
         await asyncio.wait({task})
         return None if task.cancelled() else task.result()
 

@@ -7,9 +7,10 @@ held exactly while this panel writes (it is counted within the process); every e
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any
 
-from dce.panel.checking import CheckRuns
+from dce.panel.checking import CheckRuns, Publish
 from dce.panel.event_log import EventLog
 from dce.panel.filetable import FileTable
 from dce.panel.live import LiveTexts
@@ -20,6 +21,7 @@ from dce.wire.errors import DceError
 from dce.workspace.cards import Cards
 from dce.workspace.events import Event, WorkspaceChanged
 from dce.workspace.follow_up import Ask, begin, repair
+from dce.workspace.judging.as_completed import AsCompleted, settings_along
 from dce.workspace.key_vault import KeyVault
 from dce.workspace.record.generations import Generation
 from dce.workspace.record.responses import Response, Status
@@ -112,7 +114,9 @@ class PanelRuntime:
                 self._runs[task] = generation.id
                 self.notify("generations")
                 ready.set_result(generation)
-                await workspace.generator.run(generation, self.publish)
+                await self._with_checks(
+                    workspace, generation, lambda tell: workspace.generator.run(generation, tell), self.publish
+                )
 
         task = self._spawn(run(), ready)
         return await ready
@@ -141,7 +145,11 @@ class PanelRuntime:
 
                 async def one(response: Response) -> bool:
                     generation = await asyncio.to_thread(where.store.generations.get, generation_id)
-                    await where.generator.follow_up(generation, response.slot, self.publish)
+                    work = partial(where.generator.follow_up, generation, response.slot)
+                    if ask.is_failing:  # a repair runs the checks itself, since its next round depends on them
+                        await work(self.publish)
+                    else:
+                        await self._with_checks(where, generation, work, self.publish)
                     ended = await asyncio.to_thread(where.store.responses.get, generation_id, response.slot)
                     return ended.status in (Status.COMPLETE, Status.TRUNCATED)
 
@@ -166,10 +174,32 @@ class PanelRuntime:
         async def run() -> None:
             async with held(self.workspace.writer_lock("panel")):
                 self._runs[task] = generation.id
-                await work(await asyncio.to_thread(self.workspace.for_generation, generation.id), publish)
+                where = await asyncio.to_thread(self.workspace.for_generation, generation.id)
+                await self._with_checks(where, generation, lambda tell: work(where, tell), publish)
 
         task = self._spawn(run(), begun)
         await begun
+
+    async def _with_checks(
+        self, workspace: Workspace, generation: Generation, work: Callable[[Publish], Awaitable[None]], publish: Publish
+    ) -> None:
+        """Does the generator's work, and runs the checks along with it, if the user has agreed to them; they may go on after it."""
+        settings, _ = await settings_along(workspace)
+        if settings is None or generation.id in self.checking:
+            await work(publish)
+            return
+        stop = partial(workspace.generator.stop, generation.id)
+        checks = AsCompleted(workspace, generation.id, generation.n, enough=settings.enough, stop=stop)
+
+        def tell(event: Event) -> None:
+            publish(event)
+            checks.on_event(event)
+
+        self.checking.begin(generation.id, checks.run)
+        try:
+            await work(tell)
+        finally:
+            checks.close()
 
     def _spawn(self, work: Coroutine[Any, Any, None], ready: "asyncio.Future[Any]") -> asyncio.Task[None]:
         """A task of a run; if it fails before `ready` is set, whoever waits for that gets the exception."""

@@ -8,9 +8,9 @@ type Stale = Exclude<ResponseChecks["stale"], "">;
 
 const staleWhy: Readonly<Record<Stale, string>> = {
   checks: "The checks changed after they ran.",
-  workspace: "The files changed after the checks ran.",
+  workspace: "The files or the installed packages changed after the checks ran.",
   answer: "The answer changed after the checks ran.",
-  unknown: "The checks ran elsewhere, or with an earlier version.",
+  unknown: "The checks ran elsewhere or with an earlier version, or the workspace itself passes other tests now.",
 };
 
 const states: Readonly<Record<RunState, string>> = {

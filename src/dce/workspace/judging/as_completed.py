@@ -9,9 +9,12 @@ from collections.abc import Awaitable, Callable
 
 from dce.wire.errors import DceError
 from dce.workspace.events import Event, SlotProgress
+from dce.workspace.judging.behaving import compare_behaviour
 from dce.workspace.judging.check_progress import Progress
 from dce.workspace.judging.check_report import CheckReport
-from dce.workspace.judging.checking import Checker
+from dce.workspace.judging.checking import Checker, commands_to_run
+from dce.workspace.judging.checks_file import RunSettings, load_checks_file
+from dce.workspace.judging.command_consent import CommandConsents
 from dce.workspace.judging.opened import Workspace
 from dce.workspace.record.responses import TERMINAL, Status
 
@@ -22,6 +25,23 @@ STOP_TRIES = 10
 
 STOP_RETRY_S = 0.5
 """Seconds between these."""
+
+
+async def settings_along(workspace: Workspace) -> tuple[RunSettings | None, str]:
+    """How the checks run along with a generation by themselves. None: they do not; the text says why, if the user should know."""
+    try:
+        file = await asyncio.to_thread(load_checks_file, workspace.project)
+        if not file.check or file.run.when == "asked":
+            return None, ""
+        commands = await commands_to_run(workspace, file)
+    except DceError as error:
+        return None, f"the checks do not run along: {error.message}"
+    if not await asyncio.to_thread(CommandConsents(workspace.store.meta).covers, commands):
+        return (
+            None,
+            "the checks do not run along, because nobody has agreed to their commands yet: `dce run-checks` asks",
+        )
+    return file.run, ""
 
 
 class _EnoughPass(Exception):
@@ -68,7 +88,8 @@ class AsCompleted:
         self._completed.put_nowait(None)
 
     async def run(self, on_event: OnEvent) -> dict[int, CheckReport]:
-        """Checks what completes, until `close` and the end of what was begun, or until enough pass. Raises DceError as `check_responses`."""
+        """Checks what completes, until `close` and the end of what was begun, or until enough pass; then compares the behaviour of those
+        that pass. Raises DceError as `check_responses`."""
         checker = await Checker.agreed(self._workspace)
         progress = Progress(self._generation_id, self._n, on_event)
         progress.check_base()
@@ -91,6 +112,7 @@ class AsCompleted:
             if not errors.subgroup(_EnoughPass):
                 raise errors.exceptions[0] from errors
             await self._end_the_rest()
+        await compare_behaviour(self._workspace, self._generation_id)
         return dict(sorted(self._reports.items()))
 
     async def _end_the_rest(self) -> None:

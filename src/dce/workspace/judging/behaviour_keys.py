@@ -90,7 +90,11 @@ def _why_stale(key: ComparisonKey, answers: Answers, current: Current) -> str:
         return "the checks changed"
     if key.answers != _text(answers):
         return "the answers that pass changed"
-    return "" if key.stamp == current.stamp() or key.base == current.base() else "the files changed"
+    return (
+        ""
+        if key.stamp == current.stamp() or key.base == current.base()
+        else "the files or the installed packages changed"
+    )
 
 
 def _text(answers: Answers) -> str:

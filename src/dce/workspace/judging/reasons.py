@@ -13,7 +13,7 @@ from dce.workspace.judging.report_keys import Stale
 
 STALE: dict[Stale, str] = {
     "checks": "the checks changed after they ran",
-    "workspace": "the files changed after the checks ran",
+    "workspace": "the files or the installed packages changed after the checks ran",
     "answer": "the answer changed after the checks ran",
     "unknown": "the checks ran elsewhere or with an earlier version, or the workspace itself passes other tests now",
 }

@@ -1,7 +1,7 @@
 """What a check report is a verdict on, as digests; and whether it still is one.
 
 Invariants: equal digests mean equal checks, listed files and answer; a report whose key is not known is never called current. Ignored
-files (dependencies, build output) are not part of the key: nobody could read them all each time.
+files (dependencies, build output) are not part of the key, but when packages were last installed is (`installed.py`).
 """
 
 import hashlib
@@ -15,6 +15,8 @@ import msgspec
 
 from dce.wire.errors import DceError
 from dce.workspace.judging.checks_file import ChecksFile, load_checks_file
+from dce.workspace.judging.installed import installed_stamp
+from dce.workspace.judging.lanes.environment import current_variables
 from dce.workspace.judging.lanes.settings import LaneSettings
 from dce.workspace.project import STATE_DIR, Project
 from dce.workspace.record.check_reports import ReportKey
@@ -94,14 +96,17 @@ class Current:
         return self._checks
 
     def stamp(self) -> str:
-        """The stamp of the files."""
-        self._stamp = self._stamp or base_stamp(self._project)
+        """The stamp of the files, and of what is installed."""
+        self._stamp = self._stamp or f"{base_stamp(self._project)}{self._installed()}"
         return self._stamp
 
     def base(self) -> str:
-        """The digest of the files."""
-        self._base = self._base or base_key(self._project)
+        """The digest of the files, and of what is installed."""
+        self._base = self._base or f"{base_key(self._project)}{self._installed()}"
         return self._base
+
+    def _installed(self) -> str:
+        return f"-{installed_stamp(self._project.root, current_variables())[:16]}"
 
     def refreshed(self) -> "Current":
         """This, if the checks and files still are the same; otherwise a new one. The files are only looked at, not read."""
