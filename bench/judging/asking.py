@@ -16,6 +16,7 @@ from bench.judging.choosing import CRASHES, NOTHING, SHOWS, Judged
 from bench.judging.contained import contained, opened_lanes
 from bench.judging.recorded import Recorded, draws
 from dce.workspace.judging.behaviour.in_lane import Describer
+from dce.workspace.judging.behaviour.in_real_lane import ProbeLane
 from dce.workspace.judging.behaviour.probe import Outcome, Probe
 from dce.workspace.judging.behaviour.running import Interpreter, Limits, run_probes
 from dce.workspace.judging.lanes.opening import Lanes
@@ -77,9 +78,10 @@ def _key(part: str, task: Recorded, body: str) -> str:
 async def _ask(lanes: Lanes, probes: Sequence[Probe], task: Recorded, body: str) -> Found:
     python = Interpreter(program=sys.executable, paths=("",))
     async with contained(lanes, {"answer.py": task.module(body)}) as lane:
-        found = await run_probes(lane, probes, python, limits=LIMITS)
+        seen = ProbeLane(lane)
+        found = await run_probes(seen, probes, python, limits=LIMITS)
         if task.truth.id in found and found[task.truth.id].kind in {"timeout", "not run", "unstable"}:
-            found |= await run_probes(lane, (task.truth,), python, limits=TRUTH_LIMITS)
+            found |= await run_probes(seen, (task.truth,), python, limits=TRUTH_LIMITS)
     return {name: _compared(outcome) for name, outcome in found.items()}
 
 

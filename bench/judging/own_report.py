@@ -1,17 +1,20 @@
 """The tasks of our own, measured: what each way of choosing picks, for several seeds of the probes."""
 
+import asyncio
 import hashlib
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from bench.judging.choosing import NOTHING, SHOWS, Judged
+from bench.judging.contained import opened_lanes
 from bench.judging.own_tasks import Task, outcomes, probes_for, run_tests
 from dce.workspace.judging.behaviour.classes import compared_texts
 from dce.workspace.judging.behaviour.probe import Outcome, Probe
+from dce.workspace.judging.lanes.opening import Lanes
 
 
 class Kept:
@@ -22,10 +25,10 @@ class Kept:
         lines = path.read_text("utf-8").splitlines() if path.is_file() else []
         self._known = dict(json.loads(line) for line in lines)
 
-    def get(self, key: str, ask: Callable[[], Any]) -> Any:
+    async def get(self, key: str, ask: Callable[[], Awaitable[Any]]) -> Any:
         """What is kept under the key; asks for it, and keeps it, if there is nothing."""
         if key not in self._known:
-            self._known[key] = ask()
+            self._known[key] = await ask()
             with self._path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps([key, self._known[key]]) + "\n")
         return self._known[key]
@@ -33,17 +36,26 @@ class Kept:
 
 def pools(tasks: Mapping[str, Task], seeds: int, kept: Path) -> dict[str, list[list[Judged]]]:
     """For each task and seed of the probes, what is known of its answers. Results are added to the file `kept` as they come."""
-    held = Kept(kept)
+    return asyncio.run(_pools(tasks, seeds, Kept(kept)))
+
+
+async def _pools(tasks: Mapping[str, Task], seeds: int, held: Kept) -> dict[str, list[list[Judged]]]:
     found: dict[str, list[list[Judged]]] = {}
-    for name, task in tasks.items():
-        print(name, file=sys.stderr, flush=True)
-        texts = [answer.text for answer in task.answer]
-        tests = [held.get(_key(task, text, "tests"), partial(_tests, task, text)) for text in texts]
-        for seed in range(seeds if task.language == "python" else 1):
-            probes = probes_for(task, seed)
-            asked = json.dumps([probe.id for probe in probes])
-            shown = [held.get(_key(task, text, asked), partial(_shown, task, probes, text)) for text in texts]
-            found.setdefault(name, []).append(_pool(task, tests, probes, shown))
+    async with opened_lanes() as lanes:
+        for name, task in tasks.items():
+            print(name, file=sys.stderr, flush=True)
+            texts = [answer.text for answer in task.answer]
+            tests = [await held.get(_key(task, text, "tests"), partial(_tests, task, text)) for text in texts]
+            for seed in range(seeds):
+                probes = probes_for(task, seed)
+                asked = json.dumps([probe.id for probe in probes])
+                shown = [
+                    await held.get(_key(task, text, asked), partial(_shown, lanes, task, probes, text))
+                    for text in texts
+                ]
+                found.setdefault(name, []).append(_pool(task, tests, probes, shown))
+                if not probes:
+                    break  # another seed would give the same
     return found
 
 
@@ -52,15 +64,15 @@ def _key(task: Task, text: str, asked: str) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
 
 
-def _tests(task: Task, text: str) -> list[Any]:
+async def _tests(task: Task, text: str) -> list[Any]:
     visible, hidden = run_tests(task, task.visible, text), run_tests(task, task.hidden, text)
     return [hidden.is_passed, len(visible.passed), len(visible.tests)]
 
 
-def _shown(task: Task, probes: tuple[Probe, ...], text: str) -> dict[str, list[Any]]:
+async def _shown(lanes: Lanes, task: Task, probes: tuple[Probe, ...], text: str) -> dict[str, list[Any]]:
     return {
         name: [outcome.kind, hashlib.sha256(outcome.text.encode()).hexdigest()[:10], outcome.cpu_s, outcome.shown]
-        for name, outcome in outcomes(task, probes, text).items()
+        for name, outcome in (await outcomes(lanes, task, probes, text)).items()
     }
 
 

@@ -3,28 +3,27 @@
 The hidden tests alone say which answers are right; no file says so. The first answer is the reference, which must pass them.
 """
 
-import asyncio
-import functools
 import re
-import sys
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
+from bench.judging.contained import contained
 from bench.judging.local_lane import local_lane
 from bench.judging.python_tests import run_pytest
-from dce.workspace.judging.behaviour.generate import Material, make_probes
+from dce.workspace.judging.behaviour.language import Language, Place, Sources
+from dce.workspace.judging.behaviour.languages import LANGUAGES
 from dce.workspace.judging.behaviour.probe import Outcome, Probe
-from dce.workspace.judging.behaviour.running import Interpreter, run_probes
+from dce.workspace.judging.lanes.opening import Lanes
 
 FOLDER = Path(__file__).parent / "tasks"
 HELD_OUT = Path(__file__).parent / "held_out"
 """Tasks that the probes' generator was never changed for: their results were looked at once, after everything else."""
 
 KINDS = ("bug", "feature", "refactor", "performance", "plausible", "flaky", "failing", "untested")
-LANGUAGES = ("python", "javascript", "rust", "shell")
+TASK_LANGUAGES = ("python", "javascript", "rust", "shell")
 
 TESTS_S = 20.0
 """Longest time for the visible or the hidden tests of one answer; they take well under a second."""
@@ -81,7 +80,7 @@ def load_tasks(folder: Path = FOLDER) -> dict[str, Task]:
             task = msgspec.convert(tomllib.loads(path.read_text("utf-8")), Task)
         except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
             raise ValueError(f"{path.name}: {error}") from error
-        if task.kind not in KINDS or task.language not in LANGUAGES:
+        if task.kind not in KINDS or task.language not in TASK_LANGUAGES:
             raise ValueError(f"{path.name}: no kind {task.kind} or language {task.language}")
         if not 6 <= len(task.answer) <= 10 or task.path not in task.files:
             raise ValueError(f"{path.name}: 6 to 10 answers to one of its files are wanted")
@@ -108,27 +107,34 @@ def run_tests(task: Task, tests: Mapping[str, str], text: str | None) -> Ran:
     return Ran(frozenset(name for name, is_passed in results.items() if is_passed), frozenset(results))
 
 
+def sources_of(task: Task) -> Sources | None:
+    """What DCE would make probes from; None if no row of its table speaks for the task's file."""
+    if not any(row.speaks_for(task.path) for row in LANGUAGES):
+        return None
+    texts = dict.fromkeys(answer.text.lstrip("\n") for answer in task.answer)
+    tests = {path: text.lstrip("\n") for path, text in task.visible.items()}
+    changed = {task.path: (task.files[task.path].lstrip("\n"), *texts)}
+    return Sources(changed=changed, tests=tests, paths=frozenset((*task.files, *task.visible)))
+
+
 def probes_for(task: Task, seed: int = 0) -> tuple[Probe, ...]:
-    """The probes made without a model; none for other languages than Python."""
-    if task.language != "python":
-        return ()
-    versions = (task.files[task.path], *(answer.text for answer in task.answer))
-    module = task.path.removesuffix(".py").removeprefix("src/").replace("/", ".")
-    return make_probes(Material(tests=task.visible, modules={module: versions}), seed=seed)
+    """The probes that DCE makes for the task; none for a language without probes."""
+    sources = sources_of(task)
+    return tuple(_row(task).make(sources, seed)) if sources else ()
 
 
-def outcomes(task: Task, probes: Sequence[Probe], text: str) -> dict[str, Outcome]:
-    """What the probes show of an answer."""
-    if not probes:
+def _row(task: Task) -> Language:
+    return next(row for row in LANGUAGES if row.speaks_for(task.path))
+
+
+async def outcomes(lanes: Lanes, task: Task, probes: Sequence[Probe], text: str) -> Mapping[str, Outcome]:
+    """What the probes show of an answer, in a lane like DCE's own."""
+    sources = sources_of(task)
+    if not probes or sources is None:
         return {}
-    files = {path: content.lstrip("\n") for path, content in task.files.items()} | {task.path: text.lstrip("\n")}
-    with local_lane(files) as lane:
-        return asyncio.run(run_probes(lane, probes, _interpreter()))
-
-
-@functools.cache
-def _interpreter() -> Interpreter:
-    return Interpreter(program=sys.executable)
+    given = {**task.files, **task.visible, task.path: text}
+    async with contained(lanes, {path: content.lstrip("\n") for path, content in given.items()}) as lane:
+        return await _row(task).run(Place(lane=lane, sources=sources), probes)
 
 
 def problems(name: str, task: Task) -> list[str]:

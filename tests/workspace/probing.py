@@ -35,9 +35,9 @@ def steps(*lines: str, header: str = "import answer") -> Probe:
     return make_probe(Snippet(header=(header,), steps=lines), "example")
 
 
-def run(root: Path, text: str, *probes: Probe) -> list[Outcome]:
-    """The outcomes of the probes on a module `answer` with this text, in their order."""
-    limits = Limits(probe_s=0.5, answer_s=20.0)
+def run(root: Path, text: str, *probes: Probe, probe_s: float = 10.0) -> list[Outcome]:
+    """The outcomes of the probes on a module `answer` with this text, in their order. `probe_s` is small only where a probe loops."""
+    limits = Limits(probe_s=probe_s, answer_s=60.0)
     lane = FolderLane(root, {"answer.py": text})
     found = asyncio.run(run_probes(lane, probes, Interpreter(program=sys.executable), limits=limits))
     return [found[probe.id] for probe in probes]

@@ -60,14 +60,14 @@ def calls(*names: str) -> list[Probe]:
 def test_a_probe_that_hangs_or_ends_the_process_costs_only_itself(tmp_path: Path) -> None:
     """The probes before and after it have their results."""
     text = "import os\ndef f(x):\n    while x == 1:\n        pass\n    if x == 2:\n        os._exit(0)\n    return x\n"
-    found = run(tmp_path, text, *(steps(f"answer.f({number})") for number in (0, 1, 2, 3)))
+    found = run(tmp_path, text, *(steps(f"answer.f({number})") for number in (0, 1, 2, 3)), probe_s=2.0)
     assert [outcome.kind for outcome in found] == ["value", "timeout", "died", "value"]
 
 
 def test_an_answer_that_hangs_everywhere_is_given_up(tmp_path: Path) -> None:
     """After a few probes that take too long, the rest is not run."""
     text = "def f(x):\n    while True:\n        pass\n"
-    found = run(tmp_path, text, *(steps(f"answer.f({number})") for number in range(12)))
+    found = run(tmp_path, text, *(steps(f"answer.f({number})") for number in range(12)), probe_s=0.5)
     assert {outcome.kind for outcome in found} == {"timeout", "not run"}
 
 

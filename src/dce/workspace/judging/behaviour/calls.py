@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from dce.workspace.judging.behaviour.literals import literal
 from dce.workspace.judging.behaviour.probe import Snippet
+from dce.workspace.judging.behaviour.recording import recording
 from dce.workspace.judging.behaviour.visible_tests import Function, TestSource, cases, names_in
 
 Values = Mapping[str, ast.expr]
@@ -21,8 +22,7 @@ def call_snippets(source: TestSource, modules: frozenset[str]) -> list[Snippet]:
     found: dict[str, Snippet] = {}
     for _, test in source.tests:
         for case in cases(test) or [()]:
-            for call in _calls(test, case, source, imported):
-                text = ast.unparse(call)
+            for text in dict.fromkeys(map(ast.unparse, _asked(test, case, source, imported))):
                 if text not in found:
                     found[text] = Snippet(header=source.header_for([text]), steps=(text,))
     return list(found.values())
@@ -81,6 +81,31 @@ def _put(call: ast.Call, holder: ast.expr | ast.keyword, name: ast.Name) -> None
         call.args[call.args.index(holder)] = name
 
 
+def _asked(test: Function, case: Sequence[str], source: TestSource, imported: frozenset[str]) -> Iterator[ast.expr]:
+    """What a test looks at, as a whole (`str(Money(5))`, `Money(5) + Money(2)`), where all of it is known; then the other calls."""
+    values = {**_constants(source), **dict(_assigned(test, case))}
+    seen: set[str] = set()
+    for statement in recording(test.body):
+        for node in ast.walk(statement):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "__record__":
+                whole = _Resolved(values).visit(ast.parse(ast.unparse(node.args[0]), mode="eval")).body
+                called = [
+                    part for part in ast.walk(whole) if isinstance(part, ast.Call) and _root(part.func) in imported
+                ]
+                if called and _is_known(whole, source, imported):
+                    seen.update(ast.unparse(part) for part in called)
+                    yield whole
+    for call in _calls(test, case, source, imported):
+        inner = [part for part in ast.walk(call) if part is not call and isinstance(part, ast.Call)]
+        if ast.unparse(call) not in seen:
+            seen.update(ast.unparse(part) for part in inner)
+            yield call
+
+
+def _is_known(node: ast.expr, source: TestSource, imported: frozenset[str]) -> bool:
+    return names_in(node) - _bound_within(node) <= imported | set(source.definitions) | _BUILTINS
+
+
 def _calls(test: Function, case: Sequence[str], source: TestSource, imported: frozenset[str]) -> Iterator[ast.Call]:
     values = {**_constants(source), **dict(_assigned(test, case))}
     decorating = {id(node) for found in ast.walk(test) for node in getattr(found, "decorator_list", ())}
@@ -88,8 +113,7 @@ def _calls(test: Function, case: Sequence[str], source: TestSource, imported: fr
         if not isinstance(node, ast.Call) or _root(node.func) not in imported or id(node) in decorating:
             continue
         resolved = _Resolved(values).visit(ast.parse(ast.unparse(node), mode="eval")).body
-        free = names_in(resolved) - _bound_within(resolved)
-        if free <= imported | set(source.definitions) | _BUILTINS:
+        if _is_known(resolved, source, imported):
             yield resolved
 
 
@@ -136,8 +160,8 @@ class _Resolved(ast.NodeTransformer):
 
 
 def _root(node: ast.expr) -> str:
-    while isinstance(node, ast.Attribute):
-        node = node.value
+    while isinstance(node, ast.Attribute | ast.Call):
+        node = node.value if isinstance(node, ast.Attribute) else node.func
     return node.id if isinstance(node, ast.Name) else ""
 
 

@@ -3,15 +3,17 @@
 Pure and deterministic: the same value gives the same edges in the same order, the most telling first.
 """
 
+import re
 import string
 from collections.abc import Callable, Iterator
 
-MAX_EDGES = 14
+MAX_EDGES = 18
 """Maximum edges of one value: the many values of a test share the probes."""
 
 MAX_LENGTH = 2_000
 """Largest container or text that an edge may have, in items: probes go through argument lists and tables."""
 
+_NUMBER = re.compile(r"[-+]?\d+(\.\d+)?")
 _SEPARATORS = ",;:|/-_.= \t"
 
 
@@ -72,7 +74,18 @@ def _text(value: str) -> Iterator[object]:
         yield value.replace("\n", "\r\n")
         yield value.rstrip("\n")
         yield value.replace("\n", "\n\n")
+    if _NUMBER.fullmatch(value):
+        yield from (
+            f"{value}5",
+            f"-{value}",
+            "0",
+            value.split(".", maxsplit=1)[0] + ".5",
+            f"{value}000000",
+            f"+{value}",
+            "1e3",
+        )
     if any(char in string.digits for char in value):
+        yield "".join("9" if char in string.digits else char for char in value)
         yield "".join("0" if char in string.digits else char for char in value)
         yield f"-{value}"
         yield f"0{value}"

@@ -21,17 +21,20 @@ from dce.workspace.judging.behaviour.surface import made_up_calls, public_functi
 from dce.workspace.judging.behaviour.variations import pairs, sequences, singles
 from dce.workspace.judging.behaviour.visible_tests import TestSource, read_test_file, snippets
 
-SHARES: Mapping[Origin, int] = {"example": 40, "edge": 80, "pair": 70, "sequence": 60, "scale": 8, "surface": 30}
+SHARES: Mapping[Origin, int] = {"example": 40, "edge": 160, "pair": 120, "sequence": 80, "scale": 10, "surface": 50}
 """How many probes of each origin are made at most. Together they run on an answer in about a second."""
 
 MAX_SEEDS = 60
 """Maximum snippets that are varied: a large test file shows its variety in its first tests."""
 
-PAIRS = 12
+PAIRS = 40
 """Most variations of one snippet with two values changed."""
 
 MAX_MADE = 4
 """Most calls that only make an object of a class."""
+
+ORDERS = 16
+"""Most orders in which the steps of one test are done."""
 
 MAX_POOL = 40
 """Maximum values of other tests that may replace a value."""
@@ -60,7 +63,10 @@ def make_probes(material: Material, *, seed: int = 0, shares: Mapping[Origin, in
         ("example", _in_turns([single, whole])),
         ("edge", _varied((*single, *whole), lambda steps: singles(steps, rng, pool))),
         ("pair", _varied((*single, *whole), lambda steps: pairs(steps, rng, PAIRS, pool))),
-        ("sequence", _in_turns([object_snippets(whole, material.modules, rng), *_sequences(single, whole, rng)])),
+        (
+            "sequence",
+            _in_turns([object_snippets([*whole, *single], material.modules, rng), *_sequences(single, whole, rng)]),
+        ),
         ("scale", _in_turns([_scaled(snippet) for snippet in single])),
         ("surface", _made_up(_uncalled(material, single, sources), rng)),
     )
@@ -182,9 +188,11 @@ def _scaled(snippet: Snippet) -> list[Snippet]:
 
 
 def _sequences(single: Sequence[Snippet], whole: Sequence[Snippet], rng: random.Random) -> Iterator[Sequence[Snippet]]:
-    """Tests in another order, and every call made twice in a row."""
+    """Tests in another order, every other one with a value at the edge too; and every call made twice in a row."""
     for snippet in whole:
-        yield [Snippet(header=snippet.header, steps=steps) for steps in sequences(snippet.steps, rng, 6)]
+        orders = sequences(snippet.steps, rng, ORDERS)
+        changed = [next(singles(steps, rng), steps) if number % 2 else steps for number, steps in enumerate(orders)]
+        yield [Snippet(header=snippet.header, steps=steps) for steps in changed]
     for snippet in single:
         steps = hoisted(snippet.steps[-1])
         yield [Snippet(header=snippet.header, steps=(*steps, steps[-1]))]

@@ -11,9 +11,16 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 
 from dce.workspace.judging.behaviour.edge_values import edges
-from dce.workspace.judging.behaviour.literals import replaced, sites
+from dce.workspace.judging.behaviour.literals import literal, replaced, sites
 from dce.workspace.judging.behaviour.probe import Snippet
-from dce.workspace.judging.behaviour.surface import Callable, made_up_words, public_classes, public_methods
+from dce.workspace.judging.behaviour.surface import (
+    OPERATORS,
+    Callable,
+    made_up_words,
+    operators,
+    public_classes,
+    public_methods,
+)
 from dce.workspace.judging.behaviour.visible_tests import names_in
 
 LENGTHS = (3, 5, 8)
@@ -24,6 +31,8 @@ MAX_SEQUENCES = 24
 
 MAX_EDGES = 6
 """How many edges of a value are tried on objects, besides None: their calls make their own variety."""
+
+_PLAIN = frozenset({"list", "len", "str", "bool", "hash", "dict", "set", "tuple", "float", "int"})
 
 CHANGED_SHARE = 0.35
 """How often a call gets another value than the test's."""
@@ -55,6 +64,7 @@ def object_snippets(
             usage = known[0] if known else _unused(module, found)
             usages.setdefault(found.name, usage) if not known else None
             _add_methods(usage, public_methods(texts, found.name))
+            usage.acts.update(dict.fromkeys(OPERATORS[name] for name in operators(texts, found.name)))
     for _ in range(MAX_SEQUENCES):
         for usage in usages.values():
             if usage.acts and usage.made:
@@ -91,10 +101,13 @@ def _add_methods(usage: Usage, methods: Sequence[Callable]) -> None:
 
 def _sequence(usage: Usage, rng: random.Random) -> Snippet:
     before, first = rng.choice(list(usage.made))
-    bound = {"it", *(name for line in before for name in _bound(line))}
-    acts = [act for act in usage.acts if _subject(act) in bound] or list(usage.acts)
+    bound = {"it", "other", *(name for line in before for name in _bound(line))}
+    acts = [act for act in usage.acts if names_in(ast.parse(act)) <= bound | _PLAIN] or list(usage.acts)
     chosen = [_perhaps_changed(rng.choice(acts), rng) for _ in range(rng.choice(LENGTHS))]
-    return Snippet(header=usage.header, steps=(*before, f"it = {_perhaps_changed(first, rng)}", *chosen))
+    objects = [f"it = {_perhaps_changed(first, rng)}"]
+    if any("other" in act for act in chosen):
+        objects.append(f"other = {_perhaps_changed(first, rng)}")
+    return Snippet(header=usage.header, steps=(*before, *objects, *chosen))
 
 
 def _perhaps_changed(source: str, rng: random.Random) -> str:
@@ -122,7 +135,29 @@ def _usages(whole: Sequence[Snippet]) -> dict[str, Usage]:
             bound = {name for line in before for name in _bound(line)}
             for tree in trees[number + 1 :]:
                 usage.acts.update(dict.fromkeys(_acts(tree, variable, bound)))
+        for tree in trees:
+            for call, act in _inline(tree):
+                usage = found.setdefault(ast.unparse(call.func), Usage())
+                usage.header = tuple(dict.fromkeys((*usage.header, *snippet.header)))
+                usage.made.setdefault(((), ast.unparse(call)))
+                usage.acts.update(dict.fromkeys([act] if act else []))
     return found
+
+
+def _inline(tree: ast.Module) -> Iterator[tuple[ast.Call, str]]:
+    """Objects made on the spot (`Money(5).split(2)`), and what is called on them."""
+    for node in ast.walk(tree):
+        made = node.func.value if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else node
+        if not isinstance(made, ast.Call) or not isinstance(made.func, ast.Name) or not made.func.id[:1].isupper():
+            continue
+        parts = [*made.args, *(keyword.value for keyword in made.keywords)]
+        if not all(literal(part)[0] for part in parts):
+            continue
+        act = ""
+        if made is not node and isinstance(node, ast.Call) and not names_in(ast.Tuple([*node.args])):
+            words = [ast.unparse(part) for part in (*node.args, *node.keywords)]
+            act = f"it.{node.func.attr}({', '.join(words)})" if isinstance(node.func, ast.Attribute) else ""
+        yield made, act
 
 
 def _made(tree: ast.Module) -> Iterator[tuple[str, ast.Call]]:
@@ -172,7 +207,3 @@ def _acts(tree: ast.Module, variable: str, bound: set[str]) -> Iterator[str]:
                 yield f"{'it' if owner == variable else owner}.{node.func.attr}({', '.join(words)})"
         elif isinstance(node, ast.Subscript) and ast.unparse(node.value) == variable and not names_in(node.slice):
             yield f"it[{ast.unparse(node.slice)}]"
-
-
-def _subject(act: str) -> str:
-    return act.split(".", 1)[0].split("[", 1)[0]

@@ -44,6 +44,26 @@ _BY_NAME: tuple[tuple[tuple[str, ...], str], ...] = (
 """What a parameter without an annotation is, by its name or a part of it."""
 
 
+OPERATORS: Mapping[str, str] = {
+    "__lt__": "it < other",
+    "__eq__": "it == other",
+    "__add__": "it + other",
+    "__sub__": "it - other",
+    "__mul__": "it * 2",
+    "__rmul__": "2 * it",
+    "__len__": "len(it)",
+    "__iter__": "list(it)",
+    "__contains__": "'a' in it",
+    "__bool__": "bool(it)",
+    "__str__": "str(it)",
+    "__hash__": "hash(it) == hash(other)",
+    "__getitem__": "it[0]",
+    "__call__": "it()",
+    "__enter__": "it.__enter__() is it",
+}
+"""How a special method is used, on an object `it` and another one."""
+
+
 class Parameter(msgspec.Struct, frozen=True):
     """A parameter of a function; `default` is its source, "" if there is none."""
 
@@ -74,6 +94,18 @@ def public_methods(sources: Sequence[str], owner: str) -> list[Callable]:
 def public_classes(sources: Sequence[str]) -> list[Callable]:
     """Likewise the public classes, with the parameters of their `__init__`, or the fields of a dataclass."""
     return _in_most([_classes(source) for source in sources])
+
+
+def operators(sources: Sequence[str], owner: str) -> list[str]:
+    """The special methods that more than half of these versions of a class define."""
+    found = [
+        [item.name for item in node.body if isinstance(item, ast.FunctionDef) and item.name in OPERATORS]
+        for source in sources
+        for node in _body(source)
+        if isinstance(node, ast.ClassDef) and node.name == owner
+    ]
+    counted = Counter(name for names in found for name in set(names))
+    return sorted(name for name, count in counted.items() if 2 * count > len(found))
 
 
 def made_up_calls(found: Callable, module: str, seen: Mapping[str, Sequence[str]]) -> list[Snippet]:

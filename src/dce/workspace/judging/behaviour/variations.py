@@ -9,10 +9,13 @@ import random
 from collections.abc import Iterator, Sequence
 
 from dce.workspace.judging.behaviour.edge_values import edges, is_same_kind, related
-from dce.workspace.judging.behaviour.literals import Site, replaced, sites
+from dce.workspace.judging.behaviour.literals import Path, Site, replaced, sites
 
 MAX_SITES = 40
 """Maximum literals of one snippet that are varied: a table of a hundred rows needs no hundred variations of each."""
+
+JITTER = 5.0
+"""How far a value may come before one that is more telling, in places."""
 
 MAX_REPEATED = 4
 """Maximum times that calls of one snippet are put in another order for one request."""
@@ -21,17 +24,18 @@ Steps = tuple[str, ...]
 
 
 def singles(steps: Sequence[str], rng: random.Random, pool: Sequence[object] = ()) -> Iterator[Steps]:
-    """Variations with one value changed, in an order drawn by `rng`: to an edge of the value itself, a value of another test, a
-    value of a neighbour, None. Each is made only when it is asked for."""
+    """Variations with one value changed: to an edge of the value itself, a value of another test, a value of a neighbour, None. The
+    most telling come first, in an order drawn by `rng`, so that a few of them vary every value. Each is made only when it is asked
+    for."""
     all_sites = sites(steps)[:MAX_SITES]
-    changes = [
-        (site.path, value) for site in all_sites for value in (*edges(site.value), *_alike(site.value, pool), None)
-    ]
-    changes += [
-        (site.path, value) for site, other in _neighbours(all_sites) for value in related(site.value, other.value)
-    ]
-    rng.shuffle(changes)
-    for path, value in changes:
+    changes: list[tuple[float, Path, object]] = []
+    for site in all_sites:
+        edged = [*edges(site.value), *_other_type(site.value), None]
+        changes += [(rank + rng.random() * JITTER, site.path, value) for rank, value in enumerate(edged)]
+        changes += [(1 + rng.random() * JITTER * 2, site.path, value) for value in _alike(site.value, pool)]
+    for site, other in _neighbours(all_sites):
+        changes += [(rng.random() * JITTER * 2, site.path, value) for value in related(site.value, other.value)]
+    for _, path, value in sorted(changes, key=lambda change: change[0]):
         yield replaced(steps, {path: value})
 
 
@@ -77,6 +81,13 @@ def sequences(steps: Sequence[str], rng: random.Random, count: int) -> list[Step
         if tuple(out) != tuple(steps):
             found.setdefault(tuple(out))
     return list(found)
+
+
+def _other_type(value: object) -> list[object]:
+    """Values that are equal to this one and of another type: what looks alike may be kept apart, or not."""
+    if type(value) is int:
+        return [float(value), *([bool(value)] if value in (0, 1) else [])] if abs(value) < 2**53 else []
+    return [list(value)] if type(value) is tuple else []
 
 
 def _alike(value: object, pool: Sequence[object]) -> list[object]:
