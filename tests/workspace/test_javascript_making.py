@@ -224,6 +224,22 @@ def test_probes_are_the_same_for_the_same_sources() -> None:
     assert not [step for probe in probes for step in probe.steps if is_broken(step)]
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["1e999", "9" * 5000, "[" * 3000 + "]" * 3000, "0x", "-1e999", "{a: {b: 1e400}}"],
+    ids=["inf", "long", "deep", "hex", "minus", "within"],
+)
+def test_values_that_python_does_not_have_are_no_literals(text: str) -> None:
+    """Numbers beyond a double, and nesting beyond any sense, are left as they are."""
+    make_probes(Material(changed=CHANGED, tests={"test/a.test.js": TESTS["test/a.test.js"].replace("[1, 2]", text)}))
+    assert [site for site in sites([f"f({text}, 7)"]) if site.value == 7] or text.startswith("[")
+
+
+def test_components_are_left_to_their_tests() -> None:
+    """A test with markup in it needs a renderer."""
+    assert steps_of('test("x", () => { const it = <Stack a={1} />; assert(f(it)); });') == []
+
+
 @pytest.mark.parametrize("text", ["", "test(", "import {", "/* no end", "export default", "\x00", "})))", "`${"])
 def test_what_cannot_be_parsed_gives_fewer_probes_and_no_error(text: str) -> None:
     """A test or an answer with mistakes in it costs only itself."""

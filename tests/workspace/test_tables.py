@@ -7,6 +7,7 @@ import pytest
 
 from dce.workspace.record.acceptances import ACCEPTANCES
 from dce.workspace.record.archive import CycleRecord
+from dce.workspace.record.asked_scripts import ASKED_SCRIPTS
 from dce.workspace.record.comparisons import COMPARISONS
 from dce.workspace.record.cycles import CYCLES, Cycle
 from dce.workspace.record.follow_ups import FOLLOW_UPS
@@ -24,6 +25,7 @@ BESIDE = {
     "responses": {"stream_id", "stream_index"},  # its source while it runs
     "follow_ups": {"created_at"},  # given beside the follow-up
     "comparisons": {"created_at"},  # likewise
+    "asked_scripts": {"id", "created_at"},  # likewise
     "picks": {"acceptance"},  # likewise
     "judgements": {"updated_at"},  # given beside the judgement
 }
@@ -32,7 +34,7 @@ BESIDE = {
 
 @pytest.mark.parametrize(
     "table",
-    [CYCLES, PROMPTS, GENERATIONS, RESPONSES, JUDGEMENTS, ACCEPTANCES, FOLLOW_UPS, PICKS, COMPARISONS],
+    [CYCLES, PROMPTS, GENERATIONS, RESPONSES, JUDGEMENTS, ACCEPTANCES, FOLLOW_UPS, PICKS, COMPARISONS, ASKED_SCRIPTS],
     ids=lambda table: table.name,
 )
 def test_a_table_is_described_whole(table: Table[Any], tmp_path: Path) -> None:

@@ -8,10 +8,12 @@ from typing import Any, NamedTuple
 import click
 
 from dce.cli.checks import agree, print_base, yes_option
+from dce.cli.consent import with_consent
 from dce.cli.context import generation_of, generation_option, json_option, open_workspace
 from dce.cli.exits import Exit
 from dce.cli.output import note, say, say_json, visible
 from dce.cli.progress import checks_text
+from dce.cli.waiting import waited
 from dce.workspace.events import ChecksFinished, Event
 from dce.workspace.judging.behaviour_report import BehaviourReport
 from dce.workspace.judging.check_report import CheckReport, CheckRun
@@ -37,6 +39,12 @@ MAX_NAMED = 3
 @click.argument("slots", metavar="[SLOT]...", type=int, nargs=-1)
 @click.option("--output", "is_verbose", is_flag=True, help="Show what failing checks printed.")
 @click.option("--fresh", "is_fresh", is_flag=True, help="Run everything again, even where nothing has changed.")
+@click.option(
+    "--ask-model",
+    "is_asking",
+    is_flag=True,
+    help="Ask the generation's model once for scripts to compare the responses with: one more request after the same prompt.",
+)
 @yes_option
 @generation_option
 @json_option
@@ -57,19 +65,24 @@ def command(
     slots: tuple[int, ...],
     is_verbose: bool,
     is_fresh: bool,
+    is_asking: bool,
     is_yes: bool,
-    generation_id: int | None,
-    is_json: bool,
     directory: Path | str,
+    **found: Any,
 ) -> None:
     """Run the project's checks (.dce/checks.toml) on responses, in isolation; without SLOT, on all that contain files.
 
     The workspace itself is only read. It is checked first: what fails without any response is no response's fault. Without SLOT, the
-    responses that pass are then compared by what they do with the same inputs; without checks, all that could be read. Before anything
+    responses that pass are then compared by what they do with the same inputs; without checks, all that could be read. With --ask-model, also
+    by scripts that the model writes, and by checks that it derives from the cycle; both stay for later comparisons. Before anything
     runs for the first time, and whenever the commands have changed, you are asked. Ends with 1 if a named response fails or, without SLOT, if none
     passes; with --workspace, if a check fails or cannot run.
     """
     from dce.workspace.judging.checking import check_workspace  # noqa: PLC0415
+
+    is_json = bool(found["is_json"])
+    if is_asking and (slots or isinstance(directory, str)):
+        raise click.UsageError("--ask-model takes no SLOT, and a generation to compare.", ctx)
 
     def tell(event: Event) -> None:
         if isinstance(event, ChecksFinished) and not is_json:
@@ -87,8 +100,10 @@ def command(
             print_base(report, is_verbose=is_verbose)
         ctx.exit(Exit.DONE if report.is_passed and not report.cannot_start else Exit.NO)
     with open_workspace(directory) as workspace:
-        generation = generation_of(workspace, generation_id)
+        generation = generation_of(workspace, found["generation_id"])
         agree(workspace, is_yes=is_yes, may_ask=not is_json)
+        if is_asking:
+            asyncio.run(_ask(workspace, generation.id, is_yes=is_yes, is_json=is_json))
         wanted = _Wanted(generation.id, slots, is_fresh)
         reports, behaviour = asyncio.run(_judge(workspace, wanted, tell))
     if is_json:
@@ -100,6 +115,18 @@ def command(
     passed = sum(report.is_passed for report in (reports or {}).values())
     is_well = passed == len(set(slots)) if slots else passed > 0 or (reports is None and bool(behaviour))
     ctx.exit(Exit.DONE if is_well else Exit.NO)
+
+
+async def _ask(workspace: Workspace, generation_id: int, *, is_yes: bool, is_json: bool) -> None:
+    """Asks the generation's model for scripts, which the comparison then uses."""
+    from dce.workspace.asking_scripts import ScriptAsking  # noqa: PLC0415
+
+    asking = await asyncio.to_thread(ScriptAsking, workspace, generation_id)
+    where = workspace.by_card(workspace.store.generations.get(generation_id).card)
+    await with_consent(where, lambda: asyncio.to_thread(asking.check), is_yes=is_yes, is_json=is_json)
+    scripts = await waited(asking.scripts(), "asking the model for scripts")
+    checks = sum(script.kind == "check" for script in scripts)
+    note(f"the model wrote {len(scripts) - checks} scripts and {checks} checks")
 
 
 class _Wanted(NamedTuple):

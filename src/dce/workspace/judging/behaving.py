@@ -5,14 +5,16 @@ answers that do the same to the files run once.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
+from dce.workspace.judging.behaviour.asked import Script, label_of, scripts_in
+from dce.workspace.judging.behaviour.classes import FAILS, PASSES
 from dce.workspace.judging.behaviour.language import Language, Place, Sources
 from dce.workspace.judging.behaviour.languages import LANGUAGES
-from dce.workspace.judging.behaviour.probe import Outcome, Probe
-from dce.workspace.judging.behaviour_keys import SEED, Answers, Found, answers_of, entrants, find, key_of
+from dce.workspace.judging.behaviour.probe import Outcome, Probe, make_probe
+from dce.workspace.judging.behaviour_keys import SEED, Answers, Found, answers_of, asked_scripts, entrants, find, key_of
 from dce.workspace.judging.behaviour_report import BehaviourReport, Group, Ran, identical, nothing, report_of
 from dce.workspace.judging.behaviour_sources import sources_of
 from dce.workspace.judging.board import candidates
@@ -47,8 +49,9 @@ async def compare_behaviour(workspace: Workspace, generation_id: int, *, is_fres
         known = await asyncio.to_thread(find, workspace, generation_id, answers, current)
         if known is not None and not known.why_stale:
             return known.report
-    key = await asyncio.to_thread(key_of, current, answers)
-    report = await _compared(workspace, entered, answers)
+    said = await asyncio.to_thread(asked_scripts, workspace, generation_id)
+    key = await asyncio.to_thread(key_of, current, answers, said)
+    report = await _compared(workspace, entered, answers, scripts_in(said))
     await asyncio.to_thread(workspace.store.behaviours.put, generation_id, key, report, workspace.clock())
     return report
 
@@ -71,7 +74,9 @@ async def _lanes(workspace: Workspace) -> tuple[Lanes, tuple[Check, ...], Comman
     return lanes, file.check, commands_of(file, kind, lanes.why)
 
 
-async def _compared(workspace: Workspace, entered: Sequence[Candidate], answers: Answers) -> BehaviourReport:
+async def _compared(
+    workspace: Workspace, entered: Sequence[Candidate], answers: Answers, scripts: Sequence[Script]
+) -> BehaviourReport:
     slots = sorted(answers)
     group = Group(slots=tuple(slots), among=_among(entered), tests={slot: came for slot, (_, came) in answers.items()})
     if not slots:
@@ -80,7 +85,7 @@ async def _compared(workspace: Workspace, entered: Sequence[Candidate], answers:
     if len(set(keys.values())) == 1:
         return identical(group)
     readings = {keys[candidate.slot]: candidate.reading for candidate in entered}
-    asked = await asyncio.to_thread(_asked, workspace, tuple(readings.values()))
+    asked = await asyncio.to_thread(_asked, workspace, tuple(readings.values()), scripts)
     if not asked:
         return nothing(group, "no probes can be made for the files that the answers change")
     lanes, checks, commands = await _lanes(workspace)
@@ -103,14 +108,42 @@ def _among(entered: Sequence[Candidate]) -> str:
     return "that pass" if all(report is not None and report.is_passed for report in reports) else "that break nothing"
 
 
-def _asked(workspace: Workspace, readings: Sequence[Reading]) -> list[_Asked]:
+def _asked(workspace: Workspace, readings: Sequence[Reading], scripts: Sequence[Script]) -> list[_Asked]:
     sources = sources_of(workspace.project, readings)
     found = [
-        _Asked(row=row, sources=sources[row.name], probes=tuple(row.make(sources[row.name], SEED)))
+        _Asked(
+            row=row,
+            sources=sources[row.name],
+            probes=(*row.make(sources[row.name], SEED), *_from_scripts(row, scripts)),
+        )
         for row in LANGUAGES
         if row.name in sources
     ]
     return [one for one in found if one.probes]
+
+
+def _from_scripts(row: Language, scripts: Sequence[Script]) -> Iterator[Probe]:
+    """The scripts in this language as probes."""
+    for script in scripts:
+        snippet = row.script(script.text) if script.language in row.fences else None
+        if snippet is not None:
+            yield make_probe(snippet, "asked" if script.kind == "probe" else "derived", label_of(script))
+
+
+def _judged(probes: Sequence[Probe], found: Mapping[str, Outcome]) -> Mapping[str, Outcome]:
+    """The outcomes; of a derived check only whether it passes is compared."""
+    derived = {probe.id for probe in probes if probe.origin == "derived"}
+    said = {"value": PASSES, "raised": FAILS}
+    return {
+        name: msgspec.structs.replace(outcome, text=said[outcome.kind], shown=_check_shown(outcome))
+        if name in derived and outcome.kind in said
+        else outcome
+        for name, outcome in found.items()
+    }
+
+
+def _check_shown(outcome: Outcome) -> str:
+    return PASSES if outcome.kind == "value" else f"{FAILS}: {outcome.shown}"
 
 
 async def _run_all(
@@ -144,5 +177,6 @@ async def _run(
     found: dict[str, Outcome] = {}
     for one in asked:
         async with lanes.opened(reading) as lane:
-            found |= await one.row.run(Place(lane=lane, sources=one.sources, checks=checks), one.probes)
+            came = await one.row.run(Place(lane=lane, sources=one.sources, checks=checks), one.probes)
+            found |= _judged(one.probes, came)
     return found

@@ -32,10 +32,16 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     answers: Answers
 
 
-def probes_version(languages: Iterable[Language] = LANGUAGES) -> str:
-    """A digest of what the probes are and how they run."""
+def probes_version(asked: str = "", languages: Iterable[Language] = LANGUAGES) -> str:
+    """A digest of what the probes are and how they run. `asked`: what a model said that was asked for scripts."""
     said = [(row.name, row.version) for row in languages]
-    return hashlib.sha256(msgspec.json.encode([SEED, said])).hexdigest()
+    return hashlib.sha256(msgspec.json.encode([SEED, said, *([asked] if asked else [])])).hexdigest()
+
+
+def asked_scripts(workspace: Workspace, generation_id: int) -> str:
+    """What a model said that was asked for scripts for this generation; "" if none was."""
+    asked = workspace.store.asked_scripts.latest(generation_id)
+    return asked.said if asked is not None else ""
 
 
 def entrants(candidates: Iterable[Candidate]) -> list[Candidate]:
@@ -48,12 +54,12 @@ def answers_of(candidates: Iterable[Candidate]) -> Answers:
     return {candidate.slot: (answer_key(candidate.reading), str(tests(candidate))) for candidate in candidates}
 
 
-def key_of(current: Current, answers: Answers) -> ComparisonKey:
+def key_of(current: Current, answers: Answers, asked: str = "") -> ComparisonKey:
     """What a comparison of these answers made now would be about."""
     return ComparisonKey(
         base=current.base(),
         answers=_text(answers),
-        probes=probes_version(),
+        probes=probes_version(asked),
         checks=current.checks(),
         stamp=current.stamp(),
     )
@@ -62,8 +68,10 @@ def key_of(current: Current, answers: Answers) -> ComparisonKey:
 def find(workspace: Workspace, generation_id: int, answers: Answers, current: Current) -> Found | None:
     """The comparison of these answers that is current, or else the last one, with what has changed since."""
     stored = workspace.store.behaviours.of_generation(generation_id, BehaviourReport)
+    probes = probes_version(asked_scripts(workspace, generation_id))
     found = [
-        Found(report=report, why_stale=_why_stale(key, answers, current), answers=_read(key)) for report, key in stored
+        Found(report=report, why_stale=_why_stale(key, answers, current, probes), answers=_read(key))
+        for report, key in stored
     ]
     return next((one for one in found if not one.why_stale), found[0] if found else None)
 
@@ -83,8 +91,8 @@ def with_behaviour(
     ]
 
 
-def _why_stale(key: ComparisonKey, answers: Answers, current: Current) -> str:
-    if key.probes != probes_version():
+def _why_stale(key: ComparisonKey, answers: Answers, current: Current, probes: str) -> str:
+    if key.probes != probes:
         return "the probes changed"
     if key.checks != current.checks():
         return "the checks changed"

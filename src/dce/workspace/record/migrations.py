@@ -184,6 +184,14 @@ CREATE TABLE behaviours (
 """
 # How a generation's answers behave, compared with each other: `record/behaviours.py`.
 
+_ASKED_SCRIPTS = """
+CREATE TABLE asked_scripts (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, generation INTEGER NOT NULL REFERENCES generations (id), card TEXT NOT NULL,
+    model TEXT NOT NULL, question TEXT NOT NULL, said TEXT NOT NULL, created_at REAL NOT NULL
+);
+"""
+# Scripts that a model wrote to compare answers with: `record/asked_scripts.py`.
+
 STEPS: tuple[str, ...] = (
     _FIRST,
     _HISTORY,
@@ -194,6 +202,7 @@ STEPS: tuple[str, ...] = (
     _PICKS,
     _COMPARISONS,
     _BEHAVIOURS,
+    _ASKED_SCRIPTS,
 )
 
 

@@ -18,6 +18,7 @@ TABLES = (
     "follow_ups",
     "picks",
     "comparisons",
+    "asked_scripts",
 )
 """All tables except the search index, which is rebuilt."""
 
@@ -28,7 +29,17 @@ _MAX_GAP = 20_000
 """How many rowids after an unreadable one are tried before the rest of the table is read from its end."""
 
 _SINCE_LATER = frozenset(
-    {"imports", "origins", "judgements", "base_reports", "behaviours", "follow_ups", "picks", "comparisons"}
+    {
+        "imports",
+        "origins",
+        "judgements",
+        "base_reports",
+        "behaviours",
+        "follow_ups",
+        "picks",
+        "comparisons",
+        "asked_scripts",
+    }
 )
 """Tables that an intact store of an earlier version lacks."""
 
@@ -54,6 +65,7 @@ _REPAIRS = (
         for table in ("pieces", "check_reports", "judgements")
     ),
     "DELETE FROM behaviours WHERE generation NOT IN (SELECT id FROM generations)",
+    "DELETE FROM asked_scripts WHERE generation NOT IN (SELECT id FROM generations)",
     "DELETE FROM follow_ups WHERE (generation, from_slot, from_version) NOT IN"
     " (SELECT generation, slot, version FROM responses)"
     " OR (generation, slot) NOT IN (SELECT generation, slot FROM responses)",

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from dce.workspace.record.acceptances import Acceptances
+from dce.workspace.record.asked_scripts import AskedScriptsOf
 from dce.workspace.record.base_reports import BaseReports
 from dce.workspace.record.behaviours import Behaviours
 from dce.workspace.record.blobs import Blobs
@@ -56,6 +57,7 @@ class Store:
         self.judgements = Judgements(self.database)
         self.comparisons = Comparisons(self.database)
         self.behaviours = Behaviours(self.database)
+        self.asked_scripts = AskedScriptsOf(self.database)
         self.picks = Picks(self.database)
         self.acceptances = Acceptances(self.database)
         self.history = History(self.database)

@@ -19,6 +19,9 @@ SLOW_S = 0.1
 MAX_ROWS = 12
 """Maximum rows of the evidence table: the probes that separate the answers best."""
 
+PASSES, FAILS = "passes", "fails"
+"""The texts of a check that a model derived from the cycle's text."""
+
 NOT_RUN = "not run"
 """The text of a probe for which an answer's time was used up."""
 
@@ -62,7 +65,7 @@ def compare(probes: Sequence[Probe], results: Results, *, among: str = "") -> Co
     for slot in slots:
         groups.setdefault(tuple(texts[probe.id][slot] for probe in deciding), []).append(slot)
     classes = sorted(groups.values(), key=lambda members: (-len(members), members))
-    support = {slot: _support(slot, [texts[probe.id] for probe in deciding]) for slot in slots}
+    support = {slot: _support(slot, deciding, texts) for slot in slots}
     support |= dict.fromkeys(silent_slots(probes, results), 0.0)
     rows = _rows(deciding, texts, results, classes)
     return Comparison(
@@ -96,14 +99,17 @@ def _decides(texts: Mapping[int, str]) -> bool:
     return len(counted) > 1 and 2 * counted["unstable"] <= len(texts)
 
 
-def _support(slot: int, deciding: Sequence[Mapping[int, str]]) -> float:
+def _support(slot: int, deciding: Sequence[Probe], texts: Mapping[str, Mapping[int, str]]) -> float:
     """What was not run says nothing, neither of this answer nor of another."""
-    shares = [
-        sum(text == texts[slot] for text in texts.values()) / sum(text != NOT_RUN for text in texts.values())
-        for texts in deciding
-        if texts[slot] != NOT_RUN
-    ]
+    shares = [_share(slot, probe, texts[probe.id]) for probe in deciding if texts[probe.id][slot] != NOT_RUN]
     return sum(shares) / len(shares) if shares else 1.0 if not deciding else 0.0
+
+
+def _share(slot: int, probe: Probe, texts: Mapping[int, str]) -> float:
+    """The share of answers that show the same. Of a derived check, the text of the cycle says which result is right, not the majority."""
+    if probe.origin == "derived":
+        return float(texts[slot] == PASSES)
+    return sum(text == texts[slot] for text in texts.values()) / sum(text != NOT_RUN for text in texts.values())
 
 
 def _rows(

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from importlib.resources import files
 
 from dce.workspace.judging.behaviour.in_real_lane import ProbeLane
-from dce.workspace.judging.behaviour.javascript.generate import Material, make_probes, package_names
+from dce.workspace.judging.behaviour.javascript.generate import Material, make_probes, package_names, script_snippet
 from dce.workspace.judging.behaviour.javascript.syntax import SUFFIXES, TYPED_SUFFIXES, has_grammars
 from dce.workspace.judging.behaviour.language import Language, Place, Sources, none_run
-from dce.workspace.judging.behaviour.probe import Outcome, Probe
+from dce.workspace.judging.behaviour.probe import Outcome, Probe, Snippet
 from dce.workspace.judging.behaviour.running import Interpreter, run_probes
 from dce.workspace.judging.lanes.lane import Lane, RunOptions
 
@@ -66,6 +66,11 @@ async def run(place: Place, probes: Sequence[Probe]) -> Mapping[str, Outcome]:
     return await run_probes(ProbeLane(lane), probes, interpreter, limits=place.limits)
 
 
+def script(text: str) -> Snippet | None:
+    """A script as a snippet: its imports, then the rest as one step."""
+    return script_snippet(text) if has_grammars() else None
+
+
 JAVASCRIPT = Language(
     name="JavaScript",
     version=2,
@@ -75,6 +80,8 @@ JAVASCRIPT = Language(
     make=make,
     run=run,
     is_document=is_document,
+    fences=("js", "javascript", "mjs", "ts", "typescript"),
+    script=script,
 )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import msgspec
 
-from dce.workspace.judging.behaviour.probe import Outcome, Probe
+from dce.workspace.judging.behaviour.probe import Outcome, Probe, Snippet
 from dce.workspace.judging.behaviour.running import Limits
 from dce.workspace.judging.checks_file import Check
 from dce.workspace.judging.lanes.lane import Lane
@@ -49,7 +49,8 @@ class Language(msgspec.Struct, frozen=True, kw_only=True):
     `speaks_for` and `is_test` are asked with paths; the first row that speaks for a changed file has it. `make` is given a seed and must
     be deterministic; it runs nothing. `run` gives an outcome for each probe, by id, and may raise nothing but what lanes raise; where nothing can run
     here it gives `none_run`. `runs`: what runs, in a few words, for the user who is asked to agree. `is_document`: which other files of the
-    workspace hold examples, or say what the tests mean.
+    workspace hold examples, or say what the tests mean. `fences`: words for a fence with a script in this language, the plainest first;
+    `script`: a script as a snippet that `run` can run, None if it cannot be parsed.
     """
 
     name: str
@@ -60,6 +61,8 @@ class Language(msgspec.Struct, frozen=True, kw_only=True):
     make: Callable[[Sources, int], Sequence[Probe]]
     run: Callable[[Place, Sequence[Probe]], Awaitable[Mapping[str, Outcome]]]
     is_document: Callable[[str], bool] = lambda _: False
+    fences: tuple[str, ...] = ()
+    script: Callable[[str], Snippet | None] = lambda _: None
 
 
 def none_run(probes: Sequence[Probe], why: str) -> dict[str, Outcome]:

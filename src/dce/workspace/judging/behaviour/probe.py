@@ -7,9 +7,10 @@ from typing import Literal
 
 import msgspec
 
-Origin = Literal["example", "edge", "pair", "sequence", "scale", "surface"]
+Origin = Literal["example", "edge", "pair", "sequence", "scale", "surface", "asked", "derived"]
 """Where a probe comes from: a visible test or example as it stands; one value changed; two values changed; calls added, dropped or
-reordered; long inputs; a function that no visible test calls."""
+reordered; long inputs; a function that no visible test calls. `asked`: a script that a model wrote when asked; `derived`: a check that it
+derived from the cycle's text."""
 
 Kind = Literal["value", "raised", "timeout", "died", "unstable", "not run"]
 """How a probe ended. `died`: its process ended by itself. `unstable`: two runs gave different results. `not run`: the answer's time

@@ -1,5 +1,6 @@
 """Python's row: probes made from tests, docstrings and the changed modules, run by the project's own interpreter outside any test runner."""
 
+import ast
 import asyncio
 import re
 from collections.abc import Mapping, Sequence
@@ -9,7 +10,7 @@ from dce.workspace.judging.behaviour.affected import affected, mentions, only, t
 from dce.workspace.judging.behaviour.generate import Material, make_probes
 from dce.workspace.judging.behaviour.in_real_lane import ProbeLane
 from dce.workspace.judging.behaviour.language import Language, Place, Sources
-from dce.workspace.judging.behaviour.probe import Outcome, Probe
+from dce.workspace.judging.behaviour.probe import Outcome, Probe, Snippet
 from dce.workspace.judging.behaviour.python_modules import Importable, importable, imported_names
 from dce.workspace.judging.behaviour.running import Interpreter, run_probes
 
@@ -52,6 +53,21 @@ async def run(place: Place, probes: Sequence[Probe]) -> Mapping[str, Outcome]:
     return await run_probes(ProbeLane(place.lane), probes, interpreter, limits=place.limits)
 
 
+def script(text: str) -> Snippet | None:
+    """A script as a snippet: its imports, then the rest as one step."""
+    try:
+        body = ast.parse(text).body
+    except (SyntaxError, ValueError):
+        return None
+    imports = [node for node in body if isinstance(node, ast.Import | ast.ImportFrom)]
+    rest = [node for node in body if node not in imports]
+    if not rest:
+        return None
+    # More than one statement, so that all of it is run as it stands.
+    lines = "\n".join(("pass", *(ast.unparse(node) for node in rest)))
+    return Snippet(header=tuple(ast.unparse(node) for node in imports), steps=(lines,))
+
+
 PYTHON = Language(
     name="Python",
     version=2,
@@ -60,6 +76,8 @@ PYTHON = Language(
     is_test=is_test,
     make=make,
     run=run,
+    fences=("python", "py", "python3"),
+    script=script,
 )
 
 

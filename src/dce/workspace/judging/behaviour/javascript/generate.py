@@ -22,6 +22,7 @@ from dce.workspace.judging.behaviour.javascript.calls import (
 )
 from dce.workspace.judging.behaviour.javascript.examples import documented_calls, read_me_snippets
 from dce.workspace.judging.behaviour.javascript.exports import Function, affected, exported_functions
+from dce.workspace.judging.behaviour.javascript.imports import read_imports
 from dce.workspace.judging.behaviour.javascript.made_up import made_up_calls
 from dce.workspace.judging.behaviour.javascript.objects import object_snippets
 from dce.workspace.judging.behaviour.javascript.syntax import is_broken, names_in, parsed, plain, walk
@@ -292,3 +293,13 @@ def package_names(texts: Iterable[str]) -> frozenset[str]:
         if isinstance(name, str) and name:
             found.add(name)
     return frozenset(found)
+
+
+def script_snippet(text: str) -> Snippet | None:
+    """A script as a snippet: its imports, then the rest as one step; None if it cannot be parsed."""
+    source = parsed(plain(text, "script.ts"))
+    imports = read_imports(source)
+    rest = source.rewritten(source.root, [(node, "") for node in imports.nodes]).strip()
+    if source.root.has_error or not rest:
+        return None
+    return Snippet(header=('__at__("script.js");', *imports.lines(names_in(rest))), steps=(rest,))

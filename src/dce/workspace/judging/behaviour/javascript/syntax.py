@@ -5,7 +5,7 @@ Everything after this module works on plain JavaScript. Without the extra `dce[o
 
 import importlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import msgspec
@@ -15,6 +15,9 @@ SUFFIXES = (".js", ".mjs", ".cjs", ".jsx", *TYPED_SUFFIXES)
 
 MAX_SOURCE_CHARS = 400_000
 """Longest file that is read. Longer ones are generated, and reading them takes seconds."""
+
+MAX_REMEMBERED = 4_096
+"""How many pieces of source are remembered with what was found in them: variations of a test repeat most of its steps."""
 
 _GRAMMARS = {
     "javascript": ("tree_sitter_javascript", "language"),
@@ -91,6 +94,7 @@ def spliced(content: bytes, start: int, end: int, changes: Iterable[tuple[int, i
     return "".join((*out, content[at:end].decode("utf-8", "replace")))
 
 
+@lru_cache(maxsize=MAX_REMEMBERED)
 def names_in(text: str) -> frozenset[str]:
     """Every name that a piece of source uses, but not the names of properties."""
     kinds = {"identifier", "shorthand_property_identifier", "shorthand_property_identifier_pattern"}
@@ -98,6 +102,7 @@ def names_in(text: str) -> frozenset[str]:
     return frozenset(source.text(node) for node in walk(source.root) if node.type in kinds)
 
 
+@lru_cache(maxsize=MAX_REMEMBERED)
 def is_broken(text: str) -> bool:
     """Whether a piece of source cannot be parsed."""
     return bool(parsed(text).root.has_error)
@@ -161,6 +166,11 @@ class _Span(msgspec.Struct, frozen=True):
 
 def _has_token(node: Any, token: str) -> bool:
     return any(child.type == token for child in node.children)
+
+
+def has_markup(text: str) -> bool:
+    """Whether a piece of source has JSX in it."""
+    return "<" in text and any(node.type.startswith("jsx_") for node in walk(parsed(text).root))
 
 
 def statements(node: Any) -> Sequence[Any]:

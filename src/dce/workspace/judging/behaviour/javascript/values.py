@@ -65,7 +65,10 @@ def value_of(source: Any, node: Any) -> Any:
     reader = _READERS.get(node.type)
     if reader is None:
         raise NotLiteralError(node.type)
-    return reader(source, node)
+    try:
+        return reader(source, node)
+    except RecursionError:
+        raise NotLiteralError("too deep") from None
 
 
 def written(value: object) -> str:
@@ -144,6 +147,8 @@ def _number(source: Any, node: Any) -> int | float:
     if text[:2].lower() in {"0x", "0o", "0b"}:
         return int(text, 0)
     found = float(text)
+    if math.isinf(found):
+        raise NotLiteralError(text)
     return int(found) if found == int(found) and not re.search(r"[.eE]", text) else found
 
 

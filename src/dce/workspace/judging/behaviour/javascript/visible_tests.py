@@ -14,7 +14,15 @@ import msgspec
 
 from dce.workspace.judging.behaviour.javascript.imports import Imports, read_imports
 from dce.workspace.judging.behaviour.javascript.recording import changes, recorded, steps_of
-from dce.workspace.judging.behaviour.javascript.syntax import Source, names_in, parsed, plain, statements, walk
+from dce.workspace.judging.behaviour.javascript.syntax import (
+    Source,
+    has_markup,
+    names_in,
+    parsed,
+    plain,
+    statements,
+    walk,
+)
 from dce.workspace.judging.behaviour.probe import Snippet
 
 MAX_CASES = 40
@@ -101,7 +109,8 @@ class _Reader:
         """The tests among these statements, each with what comes before it; all of them as one test if there are none."""
         if depth > 8 or not any(_tests_in(self._source, node) for node in body):
             steps = tuple(self.steps(body))
-            if any("__record__(" in step for step in steps) and not any(_NOT_PROVIDED.search(step) for step in steps):
+            is_possible = not any(_NOT_PROVIDED.search(step) or has_markup(step) for step in steps)
+            if is_possible and any("__record__(" in step for step in steps):
                 yield (*before, *steps)
             return
         for node in body:

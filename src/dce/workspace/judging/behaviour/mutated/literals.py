@@ -109,9 +109,9 @@ def replaced(content: bytes, values: Sequence[tuple[Literal, str]]) -> str:
 
 def _kind(tree: Tree, node: Any) -> str:
     if node.type in _NUMBERS:
-        return "number" if re.fullmatch(r"\d+(?:\.\d+)?", tree.text(node)) else ""
+        return "number" if re.fullmatch(r"\d{1,18}(?:\.\d{1,18})?", tree.text(node)) else ""
     if node.type == "word" and node.parent is not None and node.parent.type == "command":
-        return "number" if re.fullmatch(r"\d+", tree.text(node)) else _word_kind(tree, node)
+        return "number" if re.fullmatch(r"\d{1,18}", tree.text(node)) else _word_kind(tree, node)
     if node.type in _TEXTS:
         has_holes = any(
             "interpolation" in child.type or "expansion" in child.type or "substitution" in child.type
