@@ -200,6 +200,7 @@ interface RowProps {
 }
 
 function Row({ progress, row, judgement, generation, isChecked, isChecking, isFolded, letter, same }: RowProps) {
+  const isOld = row !== undefined && row.class !== "" && row.is_stale;
   return (
     <tr hidden={isFolded} className={`status-${progress.status} is-${judgement?.mark || "unmarked"}`}>
       <th scope="row">
@@ -250,7 +251,14 @@ function Row({ progress, row, judgement, generation, isChecked, isChecking, isFo
       {isChecked && <td className="checks-cell">
           {isChecking ? <span className="muted">{text.checks.slotRuns}</span> : row?.checks && <Checks checks={row.checks} slot={progress.slot} />}
         </td>}
-      <td className="group-cell">{row && letter && <span className={`cluster c${letter}`}>{letter}</span>}</td>
+      <td className="group-cell">
+        {row && letter && (
+          <span className={isOld ? `cluster c${letter} is-stale` : `cluster c${letter}`} title={isOld ? text.behaviour.staleClass : undefined}>
+            {letter}
+            {isOld && <span className="hidden"> {text.behaviour.staleClass}</span>}
+          </span>
+        )}
+      </td>
       <td className="buttons-cell">
         <SlotButtons progress={progress} isSmall />
       </td>

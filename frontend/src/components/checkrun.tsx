@@ -81,6 +81,7 @@ function Run({ run, isBase }: { run: CheckRun; isBase: boolean }) {
   const state = stateOf(run);
   const shown = isBase && state === "anyway" ? "fail" : state;
   const groups = testsOf(run, isBase);
+  const counts = text.checks.counts(run);
   const hasRun = run.state === "ran" || run.state === "killed";
   return (
     <section className={`check-run is-${shown}`} aria-label={run.name}>
@@ -91,7 +92,7 @@ function Run({ run, isBase }: { run: CheckRun; isBase: boolean }) {
         <span className="stage" title={text.checks.stageTitle}>
           {text.checks.stage[run.stage]}
         </span>
-        <span className="check-counts">{text.checks.counts(run)}</span>
+        {counts && <span className="check-counts">{counts}</span>}
         {state === "anyway" && !isBase && <span className="muted">{text.checks.failsAnyway}</span>}
         {run.limits.map((limit) => (
           <span key={limit} className="flag">

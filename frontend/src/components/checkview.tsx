@@ -3,7 +3,7 @@
 import { useEffect, useState } from "react";
 import type { BoardRow, CheckReport, ChecksView, SlotProgress } from "../api/generated";
 import { go } from "../state/actions";
-import { checksOf, loadResponseChecks, responseChecksOf, runChecks, runChecksOn } from "../state/checks";
+import { checksOf, loadResponseChecks, responseChecksOf, runChecks, runChecksOn, watchChecks } from "../state/checks";
 import { cannotStart, type RunState, staleOf, stateOf, type TestRow, testRowsOf } from "../state/checkresults";
 import { get, use } from "../state/store";
 import { text } from "../text/messages";
@@ -21,6 +21,7 @@ export function ResponseChecksPanel({ generation, progress, row }: { generation:
   const view = checksOf.use();
   const isChecking = use((state) => state.busy.has("checks") || state.board?.is_checking === true);
   const { slot, version } = progress;
+  useEffect(watchChecks, [generation]);
   useEffect(() => {
     void loadResponseChecks(generation, slot);
   }, [generation, slot, version, view]);
@@ -64,7 +65,10 @@ function NothingYet({ failure, message }: { failure: ChecksView | null; message:
 export function CheckTables({ rows }: { rows: ReadonlyArray<BoardRow> }) {
   const view = checksOf.use();
   const isChecking = use((state) => state.busy.has("checks") || state.board?.is_checking === true);
-  if (view === null) return <p className="empty">{text.shell.loading}</p>;
+  const hasChecks = use((state) => (state.workspace?.checks.length ?? 0) > 0);
+  const generation = use((state) => state.place.generation);
+  useEffect(watchChecks, [generation]);
+  if (view === null || view.generation !== generation) return <p className="empty">{text.shell.loading}</p>;
   const checked = view.responses.filter(({ report }) => report !== null);
   const stale = staleOf(view);
   const first = checked[0]?.report;
@@ -101,7 +105,7 @@ export function CheckTables({ rows }: { rows: ReadonlyArray<BoardRow> }) {
           )}
         </>
       ) : (
-        !view.failure && <p className="empty">{text.checks.noneYet}</p>
+        !view.failure && <p className="empty">{hasChecks ? text.checks.noneYet : text.checks.noneThere}</p>
       )}
     </div>
   );

@@ -66,9 +66,13 @@ export const checks = {
       ...(probes ? [commands.length > 0 ? `Then, to compare how the responses behave: ${probes}.` : `${probes}.`] : []),
       containment,
     ].join("\n\n"),
-  beginning: "Starting checks…",
+  beginning: "Running…",
   progress: ({ total, done, running, is_base: isBase }: ChecksProgress) =>
-    isBase ? "Checking the workspace first…" : `${running.length} of ${total} running, ${done} done`,
+    isBase
+      ? "Checking the workspace first…"
+      : done >= total
+        ? "Comparing behaviour…"
+        : `${running.length} of ${total} running, ${done} done`,
   progressBar: ({ total, done }: ChecksProgress) => `${done} of ${plural(total, "response")} checked`,
   areRunning: "Checks are running.",
   slotRuns: "checks run…",
@@ -82,6 +86,7 @@ export const checks = {
   cannotStartHint: "Install what is missing, or correct the command. No response is blamed for it.",
   noVerdict: (problem: string) => `No verdict: ${problem}`,
   noneYet: "The checks have not run on these responses.",
+  noneThere: "This workspace has no checks.",
   noneYetOne: "The checks have not run on this response.",
   noneFor: "A response without files is not checked.",
 
