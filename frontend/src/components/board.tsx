@@ -3,7 +3,7 @@
 import type { BoardRow, FileChange, GenerationView, Judgement, SlotProgress } from "../api/generated";
 import { go, goTo } from "../state/actions";
 import { foldedOf } from "../state/behaviour";
-import { outcomeOf } from "../state/checkresults";
+import { cannotStart, outcomeOf } from "../state/checkresults";
 import { checksOf } from "../state/checks";
 import { useWindowState } from "../state/windowstate";
 import { type Verdict, verdictOf } from "../state/judging";
@@ -69,6 +69,7 @@ export function Board({ generation }: { generation: GenerationView }) {
           </span>
         </div>
       )}
+      {!isRunning && view === "table" && <CannotStartLine generation={generation.id} onShow={() => setView("checks")} />}
       {view === "table" || isRunning ? (
         <Table generation={generation} isHiding={isHiding} folded={isFolding ? folded : NONE_FOLDED} />
       ) : view === "behaviour" ? (
@@ -79,6 +80,22 @@ export function Board({ generation }: { generation: GenerationView }) {
         <Matrix generation={generation.id} view={view} />
       )}
     </div>
+  );
+}
+
+/** The table has no column for what could not run at all, so that no response seems to have failed it. */
+function CannotStartLine({ generation, onShow }: { generation: number; onShow: () => void }) {
+  const view = checksOf.use();
+  if (view?.generation !== generation) return null;
+  const found = view.failure ? view.failure.message : cannotStart(view).map((problem) => problem.split(":")[0]).join(", ");
+  if (!found) return null;
+  return (
+    <p className="row cannot-start-line">
+      <span>{view.failure ? found : text.checks.someCannotStart(found)}</span>
+      <button type="button" className="quiet small" onClick={onShow}>
+        {text.checks.show}
+      </button>
+    </p>
   );
 }
 

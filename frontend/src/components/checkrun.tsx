@@ -4,6 +4,7 @@ import { useState } from "react";
 import type { CheckReport, CheckRun } from "../api/generated";
 import { type RunState, stateOf, type TestGroup, testsOf } from "../state/checkresults";
 import { text } from "../text/messages";
+import { plainText } from "../text/terminal";
 import { seconds } from "../text/words";
 import { Check, Cross, Dash, Icon } from "./icons";
 
@@ -143,15 +144,16 @@ function Tests({ group, isBase }: { group: TestGroup; isBase: boolean }) {
 
 function Output({ run, isOpen }: { run: CheckRun; isOpen: boolean }) {
   const [isTall, setTall] = useState(false);
-  if (run.output.trim() === "") return run.ok ? null : <p className="muted">{text.checks.noOutput}</p>;
+  const output = plainText(run.output).trimEnd();
+  if (output.trim() === "") return run.ok ? null : <p className="muted">{text.checks.noOutput}</p>;
   return (
     <details className="check-output" open={isOpen}>
       <summary>{text.checks.outputEnd}</summary>
       {/* Scrolls, so it can be reached from the keyboard. */}
       <pre className={isTall ? "file-text is-tall" : "file-text"} tabIndex={0} role="region" aria-label={`${text.checks.output}: ${run.name}`} ref={toEnd}>
-        {run.output.trimEnd()}
+        {output}
       </pre>
-      {run.output.split("\n").length > FOLDED_LINES && (
+      {output.split("\n").length > FOLDED_LINES && (
         <button type="button" className="quiet small" aria-expanded={isTall} onClick={() => setTall(!isTall)}>
           {isTall ? text.checks.collapse : text.checks.expand}
         </button>
