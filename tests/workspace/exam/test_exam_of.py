@@ -256,6 +256,31 @@ def test_a_part_of_the_program_with_a_tests_name_stays(tmp_path: Path) -> None:
     assert {change.kind for change in exam.changes} == {"added"}
 
 
+HELPER = "def make():\n    return 1\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "is_exam"),
+    [
+        ("src/app/test_utils.py", False),
+        ("lib/app/test_helpers.rb", False),
+        ("src/test.ts", False),
+        ("app/test/client.py", False),
+        ("tests/helpers.py", True),
+        ("test/helpers.py", True),
+        ("app/tests/helpers.py", True),
+        ("app/test/checks.py", True),
+        ("test.sh", True),
+    ],
+)
+def test_a_file_of_the_program_may_have_the_name_of_a_test(tmp_path: Path, path: str, is_exam: bool) -> None:
+    """A module that holds no test is the program's, unless it is in a folder of tests; a package `test` inside another is no such folder."""
+    files = {"app/__init__.py": "", "app/test/__init__.py": "", "app/tests/__init__.py": ""}
+    text = HELPER if not path.endswith("checks.py") else "def check(x):\n    assert x\n"
+    exam = _exam(tmp_path, {**files, path: text}, {path: text.replace("1", "2").replace("assert x", "pass")})
+    assert [file.path for file in exam.laid] == [path] * is_exam
+
+
 def test_what_a_check_starts_is_of_the_exam(tmp_path: Path) -> None:
     """A script that a check runs and whose name says so is laid over; a program under test is not."""
     check = Check(name="t", command=("sh", "-c", "./ci/check.sh && python app.py --selftest"), cwd="")

@@ -88,6 +88,11 @@ def _doubtful(candidate: Candidate) -> str:
     return f"is read with doubt ({', '.join(found)})" if found else ""
 
 
+def _writes_outside(candidate: Candidate) -> str:
+    found = [change.path for change in candidate.changes if "outside_workspace" in change.flags]
+    return f"would write outside the workspace ({found[0]}{', …' if len(found) > 1 else ''})" if found else ""
+
+
 def _prompt_cut(candidate: Candidate) -> str:
     return "answers a prompt of which the server read only a part" if candidate.prompt_read is not None else ""
 
@@ -126,6 +131,7 @@ GATES: tuple[Callable[[Candidate], str], ...] = (
     _not_complete,
     _not_read_whole,
     _doubtful,
+    _writes_outside,
     _prompt_cut,
     _does_not_compile,
     _weakens_tests,

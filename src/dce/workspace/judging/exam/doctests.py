@@ -9,9 +9,11 @@ import doctest
 import re
 import warnings
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from pathlib import Path
 
 from dce.workspace.judging.checks_file import Check
+from dce.workspace.judging.exam.test_facts import KEPT
 
 CONFIGURATION = ("pytest.ini", ".pytest.ini", "pytest.toml", "pyproject.toml", "setup.cfg", "tox.ini", "conftest.py")
 """Where a project says that its examples are tests, at its root."""
@@ -29,6 +31,7 @@ def are_run(root: Path, checks: Iterable[Check]) -> bool:
     return any("doctest" in _beginning(root / name) for name in CONFIGURATION)
 
 
+@lru_cache(maxsize=KEPT)
 def examples_of(source: str) -> dict[str, list[tuple[str, str]]]:
     """The examples (source, result) of each docstring that has some, by the name of what it documents ("" is the module)."""
     found = {}
@@ -51,10 +54,13 @@ def lost(before: str, after: str) -> dict[str, tuple[int, int]]:
     return differing
 
 
+@lru_cache(maxsize=KEPT)
 def laid_over(before: str, after: str) -> str | None:
     """The answer's source (`after`) with the workspace's docstrings where examples are lost; None if none are. What a lost docstring
     documented may be gone too: then its examples are missing by name."""
     names = lost(before, after)
+    if not names:
+        return None
     lines = before.splitlines(keepends=True)
     texts = {name: _text(lines, node) for name, node in _documented(_parsed(before)) if name in names}
     result = after.splitlines(keepends=True)

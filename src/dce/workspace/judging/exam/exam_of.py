@@ -6,7 +6,8 @@ An answer that changes nothing of it costs nothing: there is nothing to lay over
 * A Rust source counts as the answer wrote it, except for the items that are compiled only for tests (`rust_tests.py`).
 * A build file (Makefile, CMakeLists.txt, build.gradle, …) cannot be cut in two. The workspace's is laid over first; the answer's own
   counts if the project does not work without it, and only if then every test of the workspace runs (`examining.py`).
-* A new file that only its name makes a test, and that the answer's program names, stays: it is a part of the program.
+* A new file that only its name makes a test, and that the answer's program names, stays: it is a part of the program. So is a file of the
+  workspace with the name of a test that holds no test.
 * Examples in Python docstrings are documentation, unless the project runs them: then a docstring of which examples are gone or have
   another result is the workspace's (`doctests.py`). Examples in Rust's documentation stay the answer's: what does not run any more is missing
   by name.
@@ -23,7 +24,7 @@ from dce.workspace.judging.checks_file import Check
 from dce.workspace.judging.exam import doctests, manifests, rust_tests
 from dce.workspace.judging.exam.table import Role, harness_of, is_collected, is_in_test_folder, role_of
 from dce.workspace.judging.exam.test_change import TestChange
-from dce.workspace.judging.exam.test_facts import facts_of
+from dce.workspace.judging.exam.test_facts import facts_of, holds_tests
 from dce.workspace.judging.exam.weakening import of_configuration, of_tests
 from dce.workspace.judging.lanes.answer import files_of
 from dce.workspace.judging.lanes.lane import LaidFile
@@ -122,16 +123,39 @@ def _touched(project: Project, written: Sequence[LaidFile], harness: frozenset[s
     """The files of the exam that the answer changes, and the text of all its others."""
     touched, others = [], []
     for file in written:
+        current = look(project, file.path)
         role = role_of(file.path, harness)
+        if role == "test" and file.path not in harness and _is_program(project, file.path, _text(current.data)):
+            role = "rust" if file.path.endswith(".rs") else None
         if role is None or role == "rust":
             others.append(_text(file.data) or "")
-        current = look(project, file.path)
         mode = 0o644 if current.mode is None else current.mode
         if current.data == file.data and (file.data is None or mode == file.mode):
             continue
         before, after = _text(current.data), _text(file.data)
         touched.append(_File(path=file.path, role=role, before=before, after=after, data=current.data, mode=mode))
     return touched, "\n".join(others)
+
+
+def _is_program(project: Project, path: str, before: str | None) -> bool:
+    """Whether a file of the workspace only looks like a test: it holds none, and is a module of the program (`lib/test_helpers.rb`), or of a
+    package of the program that is named `test`, as Django's is."""
+    if before is None or holds_tests(path, before):
+        return False
+    return not is_in_test_folder(path) or _is_in_package_named_test(project, path)
+
+
+def _is_in_package_named_test(project: Project, path: str) -> bool:
+    """Whether the only folder of tests on a path is a Python package `test` inside another package."""
+    folders = PurePosixPath(path).parent
+    places = [folder for folder in (folders, *folders.parents) if is_in_test_folder(f"{folder}/x") and folder.name]
+    return bool(places) and all(
+        folder.name == "test"
+        and (project.root / folder / "__init__.py").is_file()
+        and (project.root / folder.parent / "__init__.py").is_file()
+        for folder in places
+        if is_in_test_folder(f"{folder.name}/x")
+    )
 
 
 def _text(data: bytes | None) -> str | None:
