@@ -165,9 +165,10 @@ export function OwnEvidence({ row }: { row: BoardRow | undefined }) {
   const evidence = row?.evidence ?? [];
   if (evidence.length === 0) return null;
   return (
-    <section className="exam" aria-labelledby="own-evidence">
+    <div className="exam">
       <h3 id="own-evidence">{text.behaviour.own}</h3>
-      <div className="board-box">
+      {/* Scrolls in a narrow window, so it can be reached from the keyboard. */}
+      <div className="board-box" tabIndex={0} role="region" aria-labelledby="own-evidence">
         <table className="matrix probe-matrix">
           <thead>
             <tr>
@@ -199,6 +200,6 @@ export function OwnEvidence({ row }: { row: BoardRow | undefined }) {
           </tbody>
         </table>
       </div>
-    </section>
+    </div>
   );
 }
