@@ -85,6 +85,11 @@ class Stages:
             generate(page, len(SCRIPT))
             wait_for_end(page)
 
+    def unchecked(self, folder: Path) -> None:
+        """There are no checks yet."""
+        self.fresh(folder)
+        (folder / ".dce" / "checks.toml").unlink()
+
     def recorded(self, folder: Path) -> None:
         """A response has a second version, and another is accepted."""
         self.answered(folder)
@@ -125,6 +130,7 @@ STAGES: dict[str, Callable[[Stages, Path], None]] = {
         Stages.edited,
         Stages.remote,
         Stages.carded,
+        Stages.unchecked,
     )
 }
 
@@ -163,6 +169,16 @@ def press(name: str) -> Step:
     def act(page: Page) -> None:
         page.get_by_role("button", name=name, exact=True).first.click()
         expect(page.get_by_role("dialog")).to_be_visible()
+
+    return act
+
+
+def board_view(name: str) -> Step:
+    """One of the board's views."""
+
+    def act(page: Page) -> None:
+        page.get_by_role("button", name=name, exact=True).click()
+        expect(page.get_by_role("button", name=name, exact=True)).to_have_attribute("aria-pressed", "true")
 
     return act
 
@@ -240,6 +256,9 @@ SCREENS: dict[str, Screen] = {
     "unreadable": Screen("answered", "#c1/g1/r4", shows("button", "Show the raw text"), PANEL),
     "raw": Screen("answered", "#c1/g1/r2/raw", shows("button", "Fix answer"), PANEL),
     "diff": Screen("answered", "#c1/g1/r2/diff", diff_shown, PANEL),
+    "response-checks": Screen("answered", "#c1/g1/r2/checks", shows("group", "View"), PANEL),
+    "board-checks": Screen("answered", "#c1/g1", BOARD, PANEL, board_view("Checks")),
+    "behaviour": Screen("answered", "#c1/g1", BOARD, PANEL, board_view("Behaviour")),
     "pick": Screen("answered", "#c1/g1/r2/pick", parts_shown, f"{PANEL}, .plan-bar", pick),
     "settings": Screen("carded", "#c1!settings", shows("button", "New card"), "main, .top"),
     "doctor": Screen("carded", "#c1!settings", shows("button", "New card"), "main section:first-of-type", find_fault),
@@ -249,6 +268,8 @@ SCREENS: dict[str, Screen] = {
     "found": Screen("recorded", "#c1/g1!history/find/words", shows("list", "Search cycles and responses")),
     "record": Screen("recorded", "#c1/g1!history/1", RECORD),
     "version": Screen("recorded", "#c1/g1!history/1/1/4/1", shows("region", "Response text")),
+    "checks": Screen("answered", "#c1!checks", shows("heading", "Commands")),
+    "proposals": Screen("unchecked", "#c1!checks", shows("button", "Use these checks")),
     "manual": Screen("fresh", "#c1!manual", shows("button", "Copy the prompt"), "main", copy),
     "manual-answer": Screen("answered", "#c1/g1!manual/slot/2", shows("button", "Open the board")),
     "help": Screen("fresh", "#c1", GENERATE, DIALOG, open_keys),

@@ -245,7 +245,7 @@ export interface ChecksCount {
   readonly limits: ReadonlyArray<"disk" | "memory" | "output" | "processes" | "time">;
 }
 
-/** `.dce/checks.toml`, or what is proposed for it. `text`: the file's; `problem`: why it cannot be used. `found` and `proposed`: the proposals, and the file that they would make. `report`: what the checks say of the workspace as it is, if that is known of its present state; `failure`: why the last attempt came to nothing. */
+/** `.dce/checks.toml`, or what is proposed for it. `text`: the file's; `problem`: why it cannot be used. `found` and `proposed`: the proposals, and the file that they would make; `left_out`: what fits too, but is too much. `report`: what the checks say of the workspace as it is, if that is known of its present state; `failure`: why the last attempt came to nothing. */
 export interface ChecksFileView {
   readonly path: string;
   readonly exists: boolean;
@@ -254,6 +254,7 @@ export interface ChecksFileView {
   readonly checks: ReadonlyArray<CheckLine>;
   readonly found: ReadonlyArray<CheckLine>;
   readonly proposed: string;
+  readonly left_out: ReadonlyArray<string>;
   readonly report: CheckReport | null;
   readonly failure: ErrorBody | null;
   readonly is_running: boolean;

@@ -103,6 +103,12 @@ function Probes({ matrix, classes, rows }: ProbesProps) {
                     </span>
                   )}
                   {bySlot.get(slot)?.accepted && <span className="hidden">{text.behaviour.accepted}</span>}
+                  {(bySlot.get(slot)?.checks?.flaky.length ?? 0) > 0 && (
+                    <span className="flaky-mark" title={text.behaviour.flaky}>
+                      <span aria-hidden="true">{text.checks.marks.flaky}</span>
+                      <span className="hidden">{text.behaviour.flaky}</span>
+                    </span>
+                  )}
                 </th>
               )),
             )}

@@ -3,7 +3,7 @@
 import type { BoardRow, FileChange, GenerationView, Judgement, SlotProgress } from "../api/generated";
 import { go, goTo } from "../state/actions";
 import { foldedOf } from "../state/behaviour";
-import { outcomeOf } from "../state/checkresults";
+import { cannotStart, outcomeOf } from "../state/checkresults";
 import { checksOf } from "../state/checks";
 import { useWindowState } from "../state/windowstate";
 import { type Verdict, verdictOf } from "../state/judging";
@@ -71,6 +71,7 @@ export function Board({ generation }: { generation: GenerationView }) {
           </span>
         </div>
       )}
+      {!isRunning && view === "table" && <CannotStartLine generation={generation.id} onShow={() => setView("checks")} />}
       {view === "table" || isRunning ? (
         <Table generation={generation} isHiding={isHiding} folded={isFolding ? folded : NONE_FOLDED} />
       ) : view === "behaviour" ? (
@@ -81,6 +82,22 @@ export function Board({ generation }: { generation: GenerationView }) {
         <Matrix generation={generation.id} view={view} />
       )}
     </div>
+  );
+}
+
+/** The table has no column for what could not run at all, so that no response seems to have failed it. */
+function CannotStartLine({ generation, onShow }: { generation: number; onShow: () => void }) {
+  const view = checksOf.use();
+  if (view?.generation !== generation) return null;
+  const found = view.failure ? view.failure.message : cannotStart(view).map((problem) => problem.split(":")[0]).join(", ");
+  if (!found) return null;
+  return (
+    <p className="row cannot-start-line">
+      <span>{view.failure ? found : text.checks.someCannotStart(found)}</span>
+      <button type="button" className="quiet small" onClick={onShow}>
+        {text.checks.show}
+      </button>
+    </p>
   );
 }
 
@@ -202,6 +219,7 @@ interface RowProps {
 }
 
 function Row({ progress, row, judgement, generation, isChecked, isChecking, isFolded, letter, same }: RowProps) {
+  const isOld = row !== undefined && row.class !== "" && row.is_stale;
   return (
     <tr hidden={isFolded} className={`status-${progress.status} is-${judgement?.mark || "unmarked"}`}>
       <th scope="row">
@@ -252,7 +270,14 @@ function Row({ progress, row, judgement, generation, isChecked, isChecking, isFo
       {isChecked && <td className="checks-cell">
           {isChecking ? <span className="muted">{text.checks.slotRuns}</span> : row?.checks && <Checks checks={row.checks} slot={progress.slot} />}
         </td>}
-      <td className="group-cell">{row && letter && <span className={`cluster c${letter}`}>{letter}</span>}</td>
+      <td className="group-cell">
+        {row && letter && (
+          <span className={isOld ? `cluster c${letter} is-stale` : `cluster c${letter}`} title={isOld ? text.behaviour.staleClass : undefined}>
+            {letter}
+            {isOld && <span className="hidden"> {text.behaviour.staleClass}</span>}
+          </span>
+        )}
+      </td>
       <td className="buttons-cell">
         <SlotButtons progress={progress} isSmall />
       </td>

@@ -4,6 +4,7 @@ import { useState } from "react";
 import type { CheckReport, CheckRun } from "../api/generated";
 import { type RunState, stateOf, type TestGroup, testsOf } from "../state/checkresults";
 import { text } from "../text/messages";
+import { plainText } from "../text/terminal";
 import { seconds } from "../text/words";
 import { Check, Cross, Dash, Icon } from "./icons";
 
@@ -81,6 +82,7 @@ function Run({ run, isBase }: { run: CheckRun; isBase: boolean }) {
   const state = stateOf(run);
   const shown = isBase && state === "anyway" ? "fail" : state;
   const groups = testsOf(run, isBase);
+  const counts = text.checks.counts(run);
   const hasRun = run.state === "ran" || run.state === "killed";
   return (
     <section className={`check-run is-${shown}`} aria-label={run.name}>
@@ -91,7 +93,7 @@ function Run({ run, isBase }: { run: CheckRun; isBase: boolean }) {
         <span className="stage" title={text.checks.stageTitle}>
           {text.checks.stage[run.stage]}
         </span>
-        <span className="check-counts">{text.checks.counts(run)}</span>
+        {counts && <span className="check-counts">{counts}</span>}
         {state === "anyway" && !isBase && <span className="muted">{text.checks.failsAnyway}</span>}
         {run.limits.map((limit) => (
           <span key={limit} className="flag">
@@ -142,15 +144,16 @@ function Tests({ group, isBase }: { group: TestGroup; isBase: boolean }) {
 
 function Output({ run, isOpen }: { run: CheckRun; isOpen: boolean }) {
   const [isTall, setTall] = useState(false);
-  if (run.output.trim() === "") return run.ok ? null : <p className="muted">{text.checks.noOutput}</p>;
+  const output = plainText(run.output).trimEnd();
+  if (output.trim() === "") return run.ok ? null : <p className="muted">{text.checks.noOutput}</p>;
   return (
     <details className="check-output" open={isOpen}>
       <summary>{text.checks.outputEnd}</summary>
       {/* Scrolls, so it can be reached from the keyboard. */}
       <pre className={isTall ? "file-text is-tall" : "file-text"} tabIndex={0} role="region" aria-label={`${text.checks.output}: ${run.name}`} ref={toEnd}>
-        {run.output.trimEnd()}
+        {output}
       </pre>
-      {run.output.split("\n").length > FOLDED_LINES && (
+      {output.split("\n").length > FOLDED_LINES && (
         <button type="button" className="quiet small" aria-expanded={isTall} onClick={() => setTall(!isTall)}>
           {isTall ? text.checks.collapse : text.checks.expand}
         </button>

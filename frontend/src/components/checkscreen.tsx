@@ -54,6 +54,7 @@ function Proposals({ file, shown, onUse }: { file: ChecksFileView; shown: string
         <>
           <h4>{text.checks.found}</h4>
           <Lines lines={file.found} />
+          {file.left_out.length > 0 && <p className="muted">{text.checks.leftOut(file.left_out)}</p>}
         </>
       ) : (
         <p>{text.checks.nothingFound}</p>

@@ -3,8 +3,8 @@
 import { useEffect, useState } from "react";
 import type { BoardRow, CheckReport, ChecksView, SlotProgress } from "../api/generated";
 import { go } from "../state/actions";
-import { checksOf, loadResponseChecks, responseChecksOf, runChecks, runChecksOn } from "../state/checks";
-import { cannotStart, type RunState, staleOf, stateOf, type TestRow, testRowsOf } from "../state/checkresults";
+import { checksOf, loadResponseChecks, responseChecksOf, runChecks, runChecksOn, watchChecks } from "../state/checks";
+import { cannotStart, problemsOf, type RunState, staleOf, stateOf, type TestRow, testRowsOf } from "../state/checkresults";
 import { get, use } from "../state/store";
 import { text } from "../text/messages";
 import { isActive } from "../text/words";
@@ -21,6 +21,7 @@ export function ResponseChecksPanel({ generation, progress, row }: { generation:
   const view = checksOf.use();
   const isChecking = use((state) => state.busy.has("checks") || state.board?.is_checking === true);
   const { slot, version } = progress;
+  useEffect(watchChecks, [generation]);
   useEffect(() => {
     void loadResponseChecks(generation, slot);
   }, [generation, slot, version, view]);
@@ -42,7 +43,7 @@ export function ResponseChecksPanel({ generation, progress, row }: { generation:
         </div>
       )}
       {report === null ? (
-        <NothingYet failure={view} message={isActive(progress) ? text.checks.noneFor : text.checks.noneYetOne} />
+        <NothingYet view={view} progress={progress} hasFiles={row !== undefined && row.cluster !== ""} isChecking={isChecking} />
       ) : (
         <div className={stale === "" ? "" : "is-stale"}>
           <Report report={report} />
@@ -55,16 +56,38 @@ export function ResponseChecksPanel({ generation, progress, row }: { generation:
   );
 }
 
-function NothingYet({ failure, message }: { failure: ChecksView | null; message: string }) {
-  if (failure?.failure) return <ErrorLine error={failure.failure} />;
-  return <p className="empty">{message}</p>;
+interface NothingYetProps {
+  view: ChecksView | null;
+  progress: SlotProgress;
+  hasFiles: boolean;
+  isChecking: boolean;
+}
+
+function NothingYet({ view, progress, hasFiles, isChecking }: NothingYetProps) {
+  const hasChecks = use((state) => (state.workspace?.checks.length ?? 0) > 0);
+  if (view?.failure) return <ErrorLine error={view.failure} />;
+  const { noneThere, noneActive, noneFor, noneYetOne } = text.checks;
+  const message = !hasChecks ? noneThere : isActive(progress) ? noneActive : hasFiles ? noneYetOne : noneFor;
+  return (
+    <div className="row">
+      <p className="empty">{message}</p>
+      {message === noneYetOne && !isChecking && (
+        <button type="button" className="small" onClick={() => runChecksOn(progress.slot, false)}>
+          {text.checks.check}
+        </button>
+      )}
+    </div>
+  );
 }
 
 /** All responses of a generation: checks by responses, then the tests that end differently. */
 export function CheckTables({ rows }: { rows: ReadonlyArray<BoardRow> }) {
   const view = checksOf.use();
   const isChecking = use((state) => state.busy.has("checks") || state.board?.is_checking === true);
-  if (view === null) return <p className="empty">{text.shell.loading}</p>;
+  const hasChecks = use((state) => (state.workspace?.checks.length ?? 0) > 0);
+  const generation = use((state) => state.place.generation);
+  useEffect(watchChecks, [generation]);
+  if (view === null || view.generation !== generation) return <p className="empty">{text.shell.loading}</p>;
   const checked = view.responses.filter(({ report }) => report !== null);
   const stale = staleOf(view);
   const first = checked[0]?.report;
@@ -77,6 +100,11 @@ export function CheckTables({ rows }: { rows: ReadonlyArray<BoardRow> }) {
     <div className="check-panel">
       {view.failure && <ErrorLine error={view.failure} />}
       <CannotStart problems={cannotStart(view)} />
+      {[...problemsOf(view)].map(([problem, slots]) => (
+        <p key={problem} className="banner">
+          {text.checks.noVerdictOn(slots, problem)}
+        </p>
+      ))}
       {[...stale].map(([why, slots]) => (
         <div key={why} className="banner">
           {text.checks.staleSlots(why, slots, checked.length)}
@@ -101,7 +129,7 @@ export function CheckTables({ rows }: { rows: ReadonlyArray<BoardRow> }) {
           )}
         </>
       ) : (
-        !view.failure && <p className="empty">{text.checks.noneYet}</p>
+        !view.failure && <p className="empty">{hasChecks ? text.checks.noneYet : text.checks.noneThere}</p>
       )}
     </div>
   );
@@ -138,7 +166,7 @@ function ByCheck({ view }: { view: ChecksView }) {
     <div className="board-box" tabIndex={0}>
       <table className="matrix check-matrix">
         <caption className="hidden">{text.checks.byCheck}</caption>
-        <Head view={view} corner={text.checks.check} hasBase={base !== null} />
+        <Head view={view} corner={text.checks.checkColumn} hasBase={base !== null} />
         <tbody>
           {names.map((name) => (
             <tr key={name}>

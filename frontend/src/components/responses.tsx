@@ -85,9 +85,9 @@ function SlotTab({ slot }: { slot: number }) {
       (cycle) => cycle.chosen_generation === place.generation && cycle.chosen_slot === slot,
     );
   });
-  const verdict = checks === null ? "none" : outcomeOf(checks);
+  const verdict = checks === null ? "none" : checks.stale === "" ? outcomeOf(checks) : "stale";
   const label = text.progress.tab(slot, status, verdict, isChosen ?? false);
-  const isJudged = checks !== null && status === "complete";
+  const isJudged = checks !== null && checks.stale === "" && status === "complete";
   return (
     <Tab id={String(slot)} className="tab" aria-label={label}>
       {isJudged ? verdict !== "fail" ? <Passing /> : <Failing /> : <StatusIcon status={status} />}

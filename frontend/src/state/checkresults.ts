@@ -98,6 +98,15 @@ export const cannotStart = (view: ChecksView): ReadonlyArray<string> => [
   ...new Set(view.responses.flatMap(({ report }) => report?.cannot_start ?? [])),
 ];
 
+/** Why there is no verdict, and on which slots. */
+export function problemsOf(view: ChecksView): ReadonlyMap<string, ReadonlyArray<number>> {
+  const found = new Map<string, number[]>();
+  for (const { slot, report } of view.responses) {
+    if (report?.problem) found.set(report.problem, [...(found.get(report.problem) ?? []), slot]);
+  }
+  return found;
+}
+
 /** Slots whose verdict is stale, by what has changed. */
 export function staleOf(view: ChecksView): ReadonlyMap<Exclude<ResponseChecks["stale"], "">, ReadonlyArray<number>> {
   const found = new Map<Exclude<ResponseChecks["stale"], "">, number[]>();

@@ -33,6 +33,18 @@ export const loadResponseChecks = (generation: number, slot: number): Promise<vo
 
 export const loadChecksFile = (): Promise<void> => latest("checks file", checksApi.file, checksFileOf.set);
 
+let viewers = 0;
+
+/** For as long as somebody looks at the results, they follow the files; each change costs the panel a look at all of them. */
+export function watchChecks(): () => void {
+  viewers += 1;
+  void loadChecks();
+  return () => {
+    viewers -= 1;
+  };
+}
+export const areChecksInView = () => viewers > 0;
+
 /** Takes what the stream says of a run. */
 export function progressed(progress: ChecksProgress): void {
   const view = checksOf.get();

@@ -3,7 +3,7 @@
 import { api } from "../api/client";
 import type { Event, SlotProgress } from "../api/generated";
 import { loadBoard, loadFiles, loadGeneration, loadSlot, loadWorkspace } from "./actions";
-import { checksFileOf, loadChecks, loadChecksFile, progressed as checksProgressed } from "./checks";
+import { areChecksInView, checksFileOf, loadChecks, loadChecksFile, progressed as checksProgressed } from "./checks";
 import { refreshContext } from "./context";
 import { grow } from "./growth";
 import { loadSettings } from "./settings";
@@ -69,7 +69,7 @@ const HANDLERS: Handlers = {
     if (generation !== get().place.generation) return;
     soon.generation();
     soon.board();
-    soon.checks();
+    if (areChecksInView()) soon.checks();
     soon.slot();
   },
   checks_finished: ({ generation }) => {

@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
+import msgspec
 
 from dce.cli.checks import agree, print_base, yes_option
 from dce.cli.consent import with_consent
@@ -29,6 +30,18 @@ class _Folder(click.Path):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         return value if value == _AS_IT_IS else super().convert(value, param, ctx)
+
+
+class _Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """The arguments of the verb."""
+
+    slots: tuple[int, ...]
+    is_verbose: bool
+    is_fresh: bool
+    is_asking: bool
+    is_yes: bool
+    is_json: bool
+    generation_id: int | None
 
 
 MAX_NAMED = 3
@@ -60,61 +73,58 @@ MAX_NAMED = 3
     help="Without DIR: run the checks on the workspace as it is, on no response. With DIR: the workspace, or a folder in it.",
 )
 @click.pass_context
-def command(
-    ctx: click.Context,
-    slots: tuple[int, ...],
-    is_verbose: bool,
-    is_fresh: bool,
-    is_asking: bool,
-    is_yes: bool,
-    directory: Path | str,
-    **found: Any,
-) -> None:
+def command(ctx: click.Context, /, directory: Path | str, **options: object) -> None:
     """Run the project's checks (.dce/checks.toml) on responses, in isolation; without SLOT, on all that contain files.
 
     The workspace itself is only read. It is checked first: what fails without any response is no response's fault. Without SLOT, the
-    responses that pass are then compared by what they do with the same inputs; without checks, all that could be read. With --ask-model, also
-    by scripts that the model writes, and by checks that it derives from the cycle; both stay for later comparisons. Before anything
-    runs for the first time, and whenever the commands have changed, you are asked. Ends with 1 if a named response fails or, without SLOT, if none
-    passes; with --workspace, if a check fails or cannot run.
+    responses that pass are then compared by what they do with the same inputs; without checks, all that could be read. With --ask-model,
+    also by scripts that the model writes, and by checks that it derives from the cycle; both stay for later comparisons. Before anything
+    runs for the first time, and whenever the commands have changed, you are asked. Ends with 1 if a named response fails or, without
+    SLOT, if none passes; with --workspace, if a check fails or cannot run.
     """
+    wanted = msgspec.convert(options, _Wanted)
+    if wanted.is_asking and (wanted.slots or isinstance(directory, str)):
+        raise click.UsageError("--ask-model takes no SLOT, and a generation to compare.", ctx)
+    if not isinstance(directory, str):
+        ctx.exit(_on_responses(directory, wanted))
+    if wanted.slots:
+        raise click.UsageError("--workspace without DIR takes no SLOT.", ctx)
+    ctx.exit(_on_workspace(wanted))
+
+
+def _on_workspace(wanted: _Wanted) -> Exit:
     from dce.workspace.judging.checking import check_workspace  # noqa: PLC0415
 
-    is_json = bool(found["is_json"])
-    if is_asking and (slots or isinstance(directory, str)):
-        raise click.UsageError("--ask-model takes no SLOT, and a generation to compare.", ctx)
+    with open_workspace(Path()) as workspace:
+        agree(workspace, is_yes=wanted.is_yes, may_ask=not wanted.is_json)
+        report = asyncio.run(check_workspace(workspace, is_fresh=wanted.is_fresh))
+    if wanted.is_json:
+        say_json(report)
+    else:
+        print_base(report, is_verbose=wanted.is_verbose)
+    return Exit.DONE if report.is_passed and not report.cannot_start else Exit.NO
 
+
+def _on_responses(directory: Path, wanted: _Wanted) -> Exit:
     def tell(event: Event) -> None:
-        if isinstance(event, ChecksFinished) and not is_json:
+        if isinstance(event, ChecksFinished) and not wanted.is_json:
             say(f"[{event.slot:>2}] {checks_text(event)}")
 
-    if isinstance(directory, str):
-        if slots:
-            raise click.UsageError("--workspace without DIR takes no SLOT.", ctx)
-        with open_workspace(Path()) as workspace:
-            agree(workspace, is_yes=is_yes, may_ask=not is_json)
-            report = asyncio.run(check_workspace(workspace, is_fresh=is_fresh))
-        if is_json:
-            say_json(report)
-        else:
-            print_base(report, is_verbose=is_verbose)
-        ctx.exit(Exit.DONE if report.is_passed and not report.cannot_start else Exit.NO)
     with open_workspace(directory) as workspace:
-        generation = generation_of(workspace, found["generation_id"])
-        agree(workspace, is_yes=is_yes, may_ask=not is_json)
-        if is_asking:
-            asyncio.run(_ask(workspace, generation.id, is_yes=is_yes, is_json=is_json))
-        wanted = _Wanted(generation.id, slots, is_fresh)
-        reports, behaviour = asyncio.run(_judge(workspace, wanted, tell))
-    if is_json:
+        generation = generation_of(workspace, wanted.generation_id)
+        agree(workspace, is_yes=wanted.is_yes, may_ask=not wanted.is_json)
+        if wanted.is_asking:
+            asyncio.run(_ask(workspace, generation.id, is_yes=wanted.is_yes, is_json=wanted.is_json))
+        reports, behaviour = asyncio.run(_judge(workspace, generation.id, wanted, tell))
+    if wanted.is_json:
         say_json({str(slot): report for slot, report in (reports or {}).items()})
     else:
-        _print_details(reports, is_verbose=is_verbose)
+        _print_details(reports, is_verbose=wanted.is_verbose)
         if behaviour is not None:
             say(f"{behaviour.sentence} `dce board` ranks them and shows why.")
     passed = sum(report.is_passed for report in (reports or {}).values())
-    is_well = passed == len(set(slots)) if slots else passed > 0 or (reports is None and bool(behaviour))
-    ctx.exit(Exit.DONE if is_well else Exit.NO)
+    is_well = passed == len(set(wanted.slots)) if wanted.slots else passed > 0 or (reports is None and bool(behaviour))
+    return Exit.DONE if is_well else Exit.NO
 
 
 async def _ask(workspace: Workspace, generation_id: int, *, is_yes: bool, is_json: bool) -> None:
@@ -129,23 +139,15 @@ async def _ask(workspace: Workspace, generation_id: int, *, is_yes: bool, is_jso
     note(f"the model wrote {len(scripts) - checks} scripts and {checks} checks")
 
 
-class _Wanted(NamedTuple):
-    """What is asked for."""
-
-    generation_id: int
-    slots: tuple[int, ...]
-    is_fresh: bool
-
-
 async def _judge(
-    workspace: Workspace, wanted: _Wanted, tell: Callable[[Event], None]
+    workspace: Workspace, generation_id: int, wanted: _Wanted, tell: Callable[[Event], None]
 ) -> tuple[dict[int, CheckReport] | None, BehaviourReport | None]:
     """The reports of the checks (None if the workspace has none), and the comparison of all responses unless some are named."""
     from dce.workspace.judging.behaving import compare_behaviour  # noqa: PLC0415
     from dce.workspace.judging.checking import check_responses  # noqa: PLC0415
     from dce.workspace.judging.checks_file import load_checks  # noqa: PLC0415
 
-    generation_id, slots, is_fresh = wanted
+    slots, is_fresh = wanted.slots, wanted.is_fresh
     reports = None
     if slots or load_checks(workspace.project):
         reports = await check_responses(workspace, generation_id, slots or None, tell, is_fresh=is_fresh)

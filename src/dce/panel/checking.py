@@ -8,8 +8,11 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+import msgspec
+
 from dce.wire.errors import DceError, ErrorBody
 from dce.workspace.events import ChecksProgress, Event
+from dce.workspace.judging.check_report import CheckReport
 
 T = TypeVar("T")
 Publish = Callable[[Event], None]
@@ -21,6 +24,14 @@ STOP_TIMEOUT_S = 10.0
 """How long stopping waits for the lanes to end; killing their processes takes well under a second."""
 
 
+class WorkspaceResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What the checks said of the workspace as it is; `checks` and `base` are digests of the checks and the files that it is about."""
+
+    checks: str
+    base: str
+    report: CheckReport
+
+
 class CheckRuns:
     """Lives in the panel's event loop. Keys are ids of generations, or `WORKSPACE`. `notify`: a run began or ended."""
 
@@ -30,6 +41,8 @@ class CheckRuns:
         self._tasks: dict[int, asyncio.Task[Any]] = {}
         self._progress: dict[int, ChecksProgress] = {}
         self._failures: dict[int, ErrorBody] = {}
+        self.on_workspace: WorkspaceResult | None = None
+        """The last result, kept here because the store's cache leaves out checks that cannot start."""
 
     def __contains__(self, key: int) -> bool:
         return key in self._tasks

@@ -185,6 +185,25 @@ def test_proposals_are_tried_before_they_are_saved(tmp_path: Path) -> None:
     play(tmp_path, scene)
 
 
+def test_what_cannot_start_on_the_workspace_is_still_known_after_a_reload(tmp_path: Path) -> None:
+    """The report names it once, also when it is asked for again; a change of the files or the checks makes it unknown."""
+
+    async def scene(window: Window) -> None:
+        written(window, CHECKS + '[[check]]\nname = "js"\ncommand = ["no-such-runner"]\n')
+        await agreed(window)
+        report = (await window.post("/api/checks/workspace", {}))["report"]
+        assert [problem.split(":")[0] for problem in report["cannot_start"]] == ["js"]
+        assert (await window.get("/api/checks/file"))["report"] == report
+        (window.panel.workspace.project.root / "new.txt").write_text("x", encoding="utf-8")
+        assert (await window.get("/api/checks/file"))["report"] is None
+        (window.panel.workspace.project.root / "new.txt").unlink()
+        assert (await window.get("/api/checks/file"))["report"] == report
+        written(window, CHECKS)
+        assert (await window.get("/api/checks/file"))["report"] is None
+
+    play(tmp_path, scene)
+
+
 def test_a_text_is_saved_only_if_it_is_valid_and_nobody_changed_the_file(tmp_path: Path) -> None:
     """A mistake is named and nothing is written; a file changed since it was shown is not overwritten; one that is broken says so."""
 

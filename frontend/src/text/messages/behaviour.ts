@@ -15,6 +15,8 @@ export const behaviour = {
   baseTitle: "The workspace as it is, without any response",
   class: (letter: string) => `Class ${letter}`,
   classTitle: "Responses of a class show the same on every probe",
+  staleClass: "Something has changed since behaviour was compared",
+  flaky: "has checks that fail now and then",
   same: (slots: ReadonlyArray<number>) => `= ${slots.join(", ")}`,
   sameTitle: (slots: ReadonlyArray<number>) => `Identical: ${slots.join(", ")}`,
   cell: (group: string, slots: ReadonlyArray<number>) => `Group ${group}, ${slots.length === 1 ? "response" : "responses"} ${slots.join(", ")}: `,

@@ -66,9 +66,13 @@ export const checks = {
       ...(probes ? [commands.length > 0 ? `Then, to compare how the responses behave: ${probes}.` : `${probes}.`] : []),
       containment,
     ].join("\n\n"),
-  beginning: "Starting checks…",
+  beginning: "Running…",
   progress: ({ total, done, running, is_base: isBase }: ChecksProgress) =>
-    isBase ? "Checking the workspace first…" : `${running.length} of ${total} running, ${done} done`,
+    isBase
+      ? "Checking the workspace first…"
+      : done >= total
+        ? "Comparing behaviour…"
+        : `${running.length} of ${total} running, ${done} done`,
   progressBar: ({ total, done }: ChecksProgress) => `${done} of ${plural(total, "response")} checked`,
   areRunning: "Checks are running.",
   slotRuns: "checks run…",
@@ -82,8 +86,14 @@ export const checks = {
   cannotStartHint: "Install what is missing, or correct the command. No response is blamed for it.",
   noVerdict: (problem: string) => `No verdict: ${problem}`,
   noneYet: "The checks have not run on these responses.",
+  noneThere: "This workspace has no checks.",
   noneYetOne: "The checks have not run on this response.",
   noneFor: "A response without files is not checked.",
+  noneActive: "The checks run when the response has ended.",
+  check: "Check this response",
+  noVerdictOn: (slots: ReadonlyArray<number>, problem: string) => `No verdict on ${slots.join(", ")}: ${problem}`,
+  someCannotStart: (names: string) => `Cannot run here: ${names}`,
+  show: "Show",
 
   overlay: "Ran in an overlay lane: the workspace copy-on-write, apart from your files, your home and other processes.",
   copy: (why: string) => `Ran in a plain copy, which contains nothing: the code could reach what you can. Why only a copy: ${why}`,
@@ -127,8 +137,8 @@ export const checks = {
   ownFailures: (count: number) => `${plural(count, "test")} ${count === 1 ? "fails" : "fail"} only in the response’s version`,
 
   byCheck: "Checks of each response",
+  checkColumn: "Check",
   byTest: "Tests that end differently than on the workspace",
-  check: "Check",
   test: "Test",
   base: "workspace",
   baseTitle: "The workspace as it is, without any response",
@@ -144,6 +154,7 @@ export const checks = {
   none: "This workspace has no checks yet",
   noneNote: "A check is a command of your project, such as its tests. DCE runs the checks on every response and ranks the responses by what comes of it.",
   found: "Found here",
+  leftOut: (names: ReadonlyArray<string>) => `Not proposed, because there are so many: ${names.join(", ")}.`,
   nothingFound: "No test runner that DCE knows is configured here. Write the command below.",
   use: "Use these checks",
   useNote: (path: string) => `Writes ${path}. You can edit it below first.`,

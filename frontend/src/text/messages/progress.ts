@@ -1,10 +1,18 @@
 // The progress of responses.
 
 import type { Status } from "../../api/generated";
+import type { Outcome } from "../../state/checkresults";
 import { number, plural } from "../words";
 
 /** The display name of a status. */
 const status = (value: Status | string) => (value === "error" ? "failed" : value);
+
+const CHECKS: Readonly<Record<"stale" | Outcome, string>> = {
+  pass: "checks pass",
+  anyway: "checks fail without any response too",
+  fail: "checks fail",
+  stale: "checks are stale",
+};
 
 export const progress = {
   status,
@@ -37,8 +45,8 @@ export const progress = {
   generationNumber: (id: number) => `Generation ${id}`,
   generationAt: (id: number, time: string) => `Generation ${id}, ${time}`,
   stopAll: "Stop all",
-  tab: (slot: number, ended: string, checks: "none" | "pass" | "anyway" | "fail", isAccepted: boolean) =>
-    `Response ${slot}: ${status(ended)}${checks === "none" ? "" : `, checks ${checks === "anyway" ? "fail without any response too" : checks}`}${isAccepted ? ", accepted" : ""}`,
+  tab: (slot: number, ended: string, checks: "none" | "stale" | Outcome, isAccepted: boolean) =>
+    `Response ${slot}: ${status(ended)}${checks === "none" ? "" : `, ${CHECKS[checks]}`}${isAccepted ? ", accepted" : ""}`,
   accepted: "Accepted",
   areRunning: "Responses are running.",
   running: (count: number) => `${count} running`,

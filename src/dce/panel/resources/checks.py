@@ -9,7 +9,7 @@ import shlex
 
 import msgspec
 
-from dce.panel.checking import WORKSPACE, Publish
+from dce.panel.checking import WORKSPACE, Publish, WorkspaceResult
 from dce.panel.resources.review import BoardView, board_view
 from dce.panel.route import Call, Route
 from dce.panel.runtime import PanelRuntime
@@ -22,11 +22,14 @@ from dce.workspace.judging.checking import check_responses, check_workspace, com
 from dce.workspace.judging.checks_file import Check, ChecksFile, Stage
 from dce.workspace.judging.command_consent import CommandConsents, Commands
 from dce.workspace.judging.lanes.lane import Kind
-from dce.workspace.judging.proposing import propose
-from dce.workspace.judging.report_keys import Current, Stale
+from dce.workspace.judging.proposing import Proposed, propose_all
+from dce.workspace.judging.report_keys import Current, Stale, checks_key
 from dce.workspace.record.check_reports import ReportKey
 from dce.workspace.schema.reading import Reading
 from dce.workspace.workspace import Workspace
+
+MAX_LEFT_OUT = 20
+"""How many proposals that were left out are named."""
 
 MAX_LISTED = 100
 """How many names of each kind the view of a generation lists for one check of a response; the view of the response has all."""
@@ -71,8 +74,8 @@ class CheckLine(msgspec.Struct, frozen=True, kw_only=True):
 class ChecksFileView(msgspec.Struct, frozen=True, kw_only=True):
     """`.dce/checks.toml`, or what is proposed for it.
 
-    `text`: the file's; `problem`: why it cannot be used. `found` and `proposed`: the proposals, and the file that they would make. `report`:
-    what the checks say of the workspace as it is, if that is known of its present state; `failure`: why the last attempt came to nothing.
+    `text`: the file's; `problem`: why it cannot be used. `found` and `proposed`: the proposals, and the file that they would make;
+    `left_out`: what fits too, but is too much. `report`: what the checks say of the workspace as it is, if that is known of its present state; `failure`: why the last attempt came to nothing.
     """
 
     path: str
@@ -82,6 +85,7 @@ class ChecksFileView(msgspec.Struct, frozen=True, kw_only=True):
     checks: tuple[CheckLine, ...]
     found: tuple[CheckLine, ...]
     proposed: str
+    left_out: tuple[str, ...]
     report: CheckReport | None
     failure: ErrorBody | None
     is_running: bool
@@ -196,9 +200,8 @@ def _file_view(panel: PanelRuntime) -> ChecksFileView:
         file = checks_file.parse(here.project, text) if text else file
     except DceError as error:
         problem = error.message
-    proposals = () if file.check or problem else propose(here.project)
-    key = Current(here.project).key(Reading()) if file.check else ReportKey()
-    base = here.store.base_reports.find(key.checks, key.base, CheckReport) if key.base else None
+    proposed = Proposed() if file.check or problem else propose_all(here.project)
+    proposals = proposed.proposals
     return ChecksFileView(
         path=f"{here.project.state_dir.name}/{checks_file.CHECKS_FILE}",
         exists=is_there,
@@ -207,10 +210,26 @@ def _file_view(panel: PanelRuntime) -> ChecksFileView:
         checks=tuple(_line(check) for check in file.check),
         found=tuple(_line(proposal.check, proposal.why) for proposal in proposals),
         proposed=checks_file.text_of([proposal.check for proposal in proposals]) if proposals else "",
-        report=None if base is None else _whole(base),
+        left_out=proposed.left_out[:MAX_LEFT_OUT],
+        report=_known_base(panel, file) if file.check else None,
         failure=panel.checking.failure(WORKSPACE),
         is_running=WORKSPACE in panel.checking,
     )
+
+
+def _key(here: Workspace, file: ChecksFile | None) -> ReportKey:
+    """What a report on the workspace as it is would be about, by these checks or the saved ones."""
+    key = Current(here.project).key(Reading())
+    return key if file is None else msgspec.structs.replace(key, checks=checks_key(file))
+
+
+def _known_base(panel: PanelRuntime, file: ChecksFile) -> CheckReport | None:
+    """What these checks say of the present files, if they have run on them."""
+    key, last = _key(panel.workspace, file), panel.checking.on_workspace
+    if last is not None and (last.checks, last.base) == (key.checks, key.base):
+        return last.report
+    found = panel.workspace.store.base_reports.find(key.checks, key.base, CheckReport)
+    return None if found is None else _whole(found)
 
 
 def _line(check: Check, why: str = "") -> CheckLine:
@@ -229,10 +248,15 @@ async def check_as_it_is(call: Call) -> WorkspaceReport:
     order: WorkspaceOrder = call.body
     panel = call.panel
     file = await asyncio.to_thread(_file, panel.workspace, order.text)
-    report = await panel.checking.run(
-        WORKSPACE, lambda _: check_workspace(panel.workspace, is_fresh=order.is_fresh, file=file)
-    )
-    return WorkspaceReport(report=None if report is None else _whole(report))
+
+    async def check() -> WorkspaceResult:
+        key = await asyncio.to_thread(_key, panel.workspace, file)
+        report = await check_workspace(panel.workspace, is_fresh=order.is_fresh, file=file)
+        return WorkspaceResult(checks=key.checks, base=key.base, report=_whole(report))
+
+    result = await panel.checking.run(WORKSPACE, lambda _: check())
+    panel.checking.on_workspace = result or panel.checking.on_workspace
+    return WorkspaceReport(report=result.report if result else None)
 
 
 async def stop_as_it_is(call: Call) -> ChecksFileView:
