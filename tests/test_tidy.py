@@ -85,6 +85,7 @@ ORDERS = {
         *(
             "stop",
             "paste",
+            "evidence",
             "board",
             "show",
             "diff",

@@ -154,6 +154,15 @@ def test_board(dce: Dce, generated: Path) -> None:
         "rank",
         "flags",
         "prompt_read",
+        "made_from",
+        "judged",
+        "test_changes",
+        "problems",
+        "why",
+        "evidence",
+        "class",
+        "is_stale",
+        "accepted",
     ]
     by_slot = {row["slot"]: row for row in rows}
     assert by_slot[1]["files"] == [
@@ -186,7 +195,7 @@ def test_a_prompt_that_was_read_in_part_is_told(dce: Dce, generated: Path) -> No
 
 def test_a_narrow_terminal_gets_fewer_columns() -> None:
     """Everything is shown if it fits; as the terminal narrows, figures go first; status, checks, files and flags always stay."""
-    head = ("rank", "#", "status", "parse", "checks", "group", "tokens", "tok/s", "TTFT", "time", "files", "flags")
+    head = ("rank", "#", "status", "parse", "checks", "class", "tokens", "tok/s", "TTFT", "time", "files", "flags")
     row = (
         "1",
         "2",
@@ -417,10 +426,12 @@ def test_regenerate(dce: Dce, generated: Path, gateway: ScriptedGateway) -> None
 
 def test_run_checks(dce: Dce, generated: Path) -> None:
     """The project's checks run on the responses: the right one passes and leads the board; the workspace does not change."""
-    assert "checks.toml" in dce("run-checks", code=1).err
+    assert "checks.toml" in dce("run-checks", 1, code=1).err
+    assert "short calls of the code" in dce("run-checks", code=3).err
+    assert "has no checks" in dce("run-checks", "--yes").err
     (generated / ".dce" / "checks.toml").write_text(CHECKS)
     refused = dce("run-checks", 1, code=3).err
-    assert "nobody has agreed to these commands" in refused
+    assert "nobody has agreed yet" in refused
     assert "--yes" in refused
     assert dce("board", "--json").json[0]["checks"] is None
     reports = dce("run-checks", 1, 2, "--json", "--yes", code=1).json
@@ -428,6 +439,10 @@ def test_run_checks(dce: Dce, generated: Path) -> None:
     assert dce("run-checks", 1).code == 0
     assert "1 of 3 responses pass" in dce("run-checks").err
     assert "nothing to check" in dce("run-checks", 4, code=1).err
+    shown = dce("board").out
+    assert "look at 1 first: Breaks nothing, 1 test gained" in shown
+    assert dce("board", "--evidence", "--json").json["report"]["compared"]
+    assert "  2. response " in dce("board", "--evidence").out
     best = dce("board", "--json").json[0]
     assert best["slot"] == 1
     assert best["checks"] == {
@@ -438,6 +453,8 @@ def test_run_checks(dce: Dce, generated: Path) -> None:
         "fails_anyway": False,
         "flaky": [],
         "stale": "",
+        "own": None,
+        "limits": [],
     }
     assert "return 1" in (generated / "src" / "a.py").read_text()
 
@@ -512,7 +529,7 @@ def test_paths_read_as_others_and_marks_are_said(dce: Dce, workspace: Path, gate
     dce("generate", "-n", 2)
     rows = {row["slot"]: row for row in dce("board", "--json").json}
     assert [(file["path"], file["written_path"]) for file in rows[1]["files"]] == [("src/a.py", "b/src/a.py")]
-    assert rows[2]["flags"] == ["line_numbers"]
+    assert rows[2]["flags"] == ["does_not_compile", "line_numbers"]
     assert "written as b/src/a.py" in dce("board").out
     assert "note: `b/src/a.py` read as `src/a.py`." in dce("show", 1, "--parsed").out
     assert "read from b/src/a.py" in dce("accept", 1, "--dry-run").out

@@ -245,7 +245,8 @@ def judge(walk: Walk, root: Path, dce: Dce) -> None:
     assert walk("regenerate", "latest", 2)[-1]["slots"] == [2]
     assert walk("show", 2)["response"]["version"] == 2
     assert [row["path"] for row in walk("diff", 1)] == ["pkg/core/figures.py"]
-    walk.refused("run-checks", code=1, error="not_found")
+    assert dce("run-checks", "--json", "--yes").json == {}  # no checks: behaviour only
+    walk.refused("run-checks", 1, code=1, error="not_found")
     (root / ".dce" / "checks.toml").write_text(CHECKS)
     walk("paste", 3, "answer.log")
     reports = dce("run-checks", "--json", "--yes", code=None).json
@@ -256,6 +257,7 @@ def judge(walk: Walk, root: Path, dce: Dce) -> None:
     assert (best["checks"]["passed"], best["checks"]["failed"], best["checks"]["stale"]) == (2, 0, "")
     assert walk("follow-up", 3, "-m", "Shorter.")[-1]["slots"] == [4]
     assert {row["slot"]: row["made_from"] for row in walk("board")}[4]["slot"] == 3
+    assert walk("board --evidence")["report"]["sentence"]
     assert walk("run-checks --workspace", code=1)["runs"][0]["tests"]
     assert walk("checks init", "--force", "--no-run")["checks"][0]["command"]
     walk.refused("stop", "latest", 1, code=1, error="not_found")

@@ -73,6 +73,12 @@ def test_row_is_what_scripts_rely_on(tmp_path: Path) -> None:
             "test_changes": [],
             "problems": [],
             "made_from": None,
+            "judged": None,
+            "why": "Breaks 1 test that works without it (stale: the checks ran elsewhere or with an earlier version, or the workspace itself passes other tests now).",
+            "evidence": [],
+            "class": "",
+            "is_stale": True,
+            "accepted": False,
         }
     ]
 
@@ -112,14 +118,14 @@ def test_order_with_checks(tmp_path: Path) -> None:
     assert rows[-2].checks is None
 
 
-def test_agreement_and_slot_break_ties(tmp_path: Path) -> None:
-    """Without checks: complete and clean first, then the larger cluster, then the lower slot, the same on every call."""
+def test_the_same_text_breaks_no_tie(tmp_path: Path) -> None:
+    """Without checks and behaviour: complete and clean first, then the lower slot, however many have the same text."""
     bench = Bench(tmp_path, FILES)
     generation = bench.answer(
         {"calc.py": "1\n"}, {"calc.py": "2\n"}, {"calc.py": "3\n"}, {"calc.py": "2\n\n"}, {}, statuses={1: Status.ERROR}
     )
     rows = board(bench, generation)
-    assert _order(rows) == [2, 4, 3, 1, 5]
+    assert _order(rows) == [2, 3, 4, 1, 5]
     assert {row.slot: row.cluster for row in rows} == {1: "B", 2: "A", 3: "C", 4: "A", 5: ""}
     assert all(board(bench, generation) == rows for _ in range(3))
 
@@ -187,7 +193,8 @@ def test_checks_of_a_generation(tmp_path: Path) -> None:
     events: list[Event] = []
 
     def on_event(event: Event) -> None:
-        assert isinstance(event, ChecksFinished)
+        if not isinstance(event, ChecksFinished):
+            return
         assert event.slot in bench.store.check_reports.latest(generation, CheckReport)
         events.append(event)
 

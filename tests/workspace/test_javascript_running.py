@@ -32,7 +32,7 @@ def asked(*expressions: str) -> list[Probe]:
     return [steps(f"__record__({expression})") for expression in expressions]
 
 
-def run(root: Path, given: str | Mapping[str, str], *probes: Probe, probe_s: float = 2.0) -> list[Outcome]:
+def run(root: Path, given: str | Mapping[str, str], *probes: Probe, probe_s: float = 5.0) -> list[Outcome]:
     """The outcomes of the probes on a project of these files, or of one module `answer.mjs`."""
     lane = FolderLane(root, {"answer.mjs": given} if isinstance(given, str) else given)
     source = files("dce.workspace.judging.behaviour.javascript")
@@ -103,7 +103,7 @@ def test_a_probe_that_hangs_or_ends_the_process_costs_only_itself(tmp_path: Path
         "export function f(x) { if (x === 1) for (;;) {} if (x === 2) process.reallyExit(0); if (x === 3) process.exit(1);"
         " if (x === 4) return new Promise(() => {}); return x; }"
     )
-    found = run(tmp_path, text, *asked(*(f"answer.f({number})" for number in range(6))), probe_s=1.0)
+    found = run(tmp_path, text, *asked(*(f"answer.f({number})" for number in range(6))), probe_s=3.0)
     assert [outcome.kind for outcome in found] == ["value", "timeout", "died", "raised", "value", "value"]
     assert found[3].shown == "raises process.exit"
     assert found[4].shown == "<pending>"
@@ -239,5 +239,5 @@ def test_without_node_nothing_is_compared(tmp_path: Path) -> None:
         async with lanes.opened(reading_of({"a.js": "2"})) as lane:
             return await JAVASCRIPT.run(Place(lane=lane, sources=Sources(changed={}, tests={})), ())
 
-    with pytest.raises(LaneUnfit, match="not compared: `node` cannot start"):
+    with pytest.raises(LaneUnfit, match=r"not compared: .*node.*(?:cannot start|not found)"):
         asyncio.run(found())

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dce.workspace.judging.behaviour.affected import affected, first, only
+from dce.workspace.judging.behaviour.affected import affected, only, telling_tests
 from dce.workspace.judging.behaviour.language import Place, Sources
 from dce.workspace.judging.behaviour.languages import LANGUAGES, by_language
 from dce.workspace.judging.behaviour.probe import Outcome
@@ -75,13 +75,17 @@ def test_what_is_affected() -> None:
     assert affected([classes.format(1), classes.format(2), ""]) >= {"A", "f"}
 
 
-def test_what_is_affected_comes_first() -> None:
-    """A module is cut down to what is affected; a test file keeps all its tests, those that mention it first."""
-    assert "other" not in only(AFTER, affected((BEFORE, AFTER)))
+def test_only_what_is_affected_is_used() -> None:
+    """A module and a test file are cut down to what is affected; nothing is left of a test file that mentions none of it."""
+    names = affected((BEFORE, AFTER))
+    assert "other" not in only(AFTER, names)
     assert only("x = (", frozenset({"x"})) == "x = ("
-    sorted_tests = first(TESTS, frozenset({"add"}))
-    assert sorted_tests.index("test_add") < sorted_tests.index("test_other")
-    assert first("def", frozenset()) == "def"
+    assert "test_add" in telling_tests(TESTS, names)
+    assert "test_other" not in telling_tests(TESTS, names)
+    in_class = "class TestAll:\n    def helper(self):\n        pass\n    def test_a(self):\n        a()\n    def test_b(self):\n        b()\n"
+    assert "test_b" not in telling_tests(in_class, frozenset({"a"}))
+    assert "helper" in telling_tests(in_class, frozenset({"a"}))
+    assert (telling_tests(TESTS, frozenset({"nothing"})), telling_tests("def", names)) == ("", "")
 
 
 def test_probes_depend_on_the_sources_only() -> None:

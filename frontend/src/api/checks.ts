@@ -2,6 +2,7 @@
 
 import { errorBody, request } from "./client";
 import type {
+  BehaviourView,
   BoardView,
   ChecksFileView,
   ChecksText,
@@ -16,18 +17,22 @@ import { text } from "../text/messages";
 const generationPath = (generation: number) => `/api/generations/${generation}`;
 const fresh = (isFresh: boolean) => (isFresh ? "?fresh=yes" : "");
 
-/** The project's commands run only after they were agreed to: where they were not yet, or have changed, the person is asked. */
-async function agreed<T>(run: () => Promise<T>, edited: string | null = null): Promise<T> {
+/** What may run in a workspace, where it is shown and where it is agreed to. */
+const CHECKS = { show: "/api/checks", agree: "/api/checks/consent" };
+const BEHAVIOUR = { show: "/api/behaviour/commands", agree: "/api/behaviour/consent" };
+
+/** Commands and probes run only after they were agreed to: where they were not yet, or have changed, the person is asked. */
+async function agreed<T>(run: () => Promise<T>, edited: string | null = null, { show, agree } = CHECKS): Promise<T> {
   try {
     return await run();
   } catch (error) {
     if (errorBody(error).code !== "consent_needed") throw error;
     const view =
       edited === null
-        ? await request<CommandsView>("GET", "/api/checks")
+        ? await request<CommandsView>("GET", show)
         : await request<CommandsView>("POST", "/api/checks/commands", { text: edited });
-    if (!confirm(text.checks.agreeToCommands(view.commands, view.containment))) throw error;
-    await request<CommandsView>("POST", "/api/checks/consent", { digest: view.digest, text: edited });
+    if (!confirm(text.checks.agreeToCommands(view))) throw error;
+    await request<CommandsView>("POST", agree, { digest: view.digest, text: edited });
     return run();
   }
 }
@@ -40,6 +45,9 @@ export const checksApi = {
     agreed(() => request<BoardView>("POST", `${generationPath(generation)}/checks${fresh(isFresh)}`)),
   runOn: (generation: number, slot: number, isFresh: boolean) =>
     agreed(() => request<BoardView>("POST", `${generationPath(generation)}/slots/${slot}/checks${fresh(isFresh)}`)),
+  behaviour: (generation: number) => request<BehaviourView>("GET", `${generationPath(generation)}/behaviour`),
+  compare: (generation: number) =>
+    agreed(() => request<BehaviourView>("POST", `${generationPath(generation)}/behaviour`), null, BEHAVIOUR),
   stop: (generation: number) => request<BoardView>("POST", `${generationPath(generation)}/checks/stop`),
   file: () => request<ChecksFileView>("GET", "/api/checks/file"),
   save: (body: ChecksText) => request<ChecksFileView>("PUT", "/api/checks/file", body),

@@ -67,6 +67,35 @@ export interface BaseRequest {
   readonly is_base: boolean;
 }
 
+/** Answers that showed the same on every probe that decides. "A" is the largest class. */
+export interface BehaviourClass {
+  readonly letter: string;
+  readonly slots: ReadonlyArray<number>;
+}
+
+/** The comparison of one generation. `compared`: the answers that passed, each in one of `classes` unless `left_out`. `probes`: how many ran; `deciding`: on how many of them answers differ; `matrix`: the most telling of those. `note`: why there is nothing to compare; "" otherwise. `among`: which answers these are, in words: "that pass", "that break nothing", "that can be read". */
+export interface BehaviourReport {
+  readonly sentence: string;
+  readonly compared: ReadonlyArray<number>;
+  readonly among: string;
+  readonly classes: ReadonlyArray<BehaviourClass>;
+  readonly support: ReadonlyArray<Support>;
+  readonly probes: number;
+  readonly deciding: number;
+  readonly matrix: ReadonlyArray<MatrixRow>;
+  readonly left_out: ReadonlyArray<LeftOut>;
+  readonly languages: ReadonlyArray<string>;
+  readonly note: string;
+}
+
+/** How the responses of a generation behave, compared. `report`: None until they are. `why_stale`: what has changed since, in words; "" if nothing has. `is_running`: checks or a comparison run now. */
+export interface BehaviourView {
+  readonly generation: number;
+  readonly report: BehaviourReport | null;
+  readonly why_stale: string;
+  readonly is_running: boolean;
+}
+
 /** A file of an answer. `change` and the counts are against the workspace as it is now. `written_path`: the path as the answer has it, where that was read as another; else "". */
 export interface BlockView {
   readonly path: string;
@@ -79,7 +108,7 @@ export interface BlockView {
   readonly flags: ReadonlyArray<string>;
 }
 
-/** One response. Times are in seconds; `checks` is None until they have run; `cluster` is "" without files; `rank` 1 is best; `prompt_read`: set if the server read only a part of the prompt; `made_from`: set for a follow-up; `judged`: what a judge said, which does not change the rank. `test_changes`: what it does to the tests and their configuration; `problems`: what does not parse, which imports lead nowhere, which secrets are in the code. */
+/** One response. Times are in seconds; `checks` is None until they have run; `cluster` is "" without files; `rank` 1 is best; `prompt_read`: set if the server read only a part of the prompt; `made_from`: set for a follow-up; `judged`: what a judge said, which does not change the rank. `test_changes`: what it does to the tests and their configuration; `problems`: what does not parse, which imports lead nowhere, which secrets are in the code. `why`: why it has its rank, in a sentence. `evidence`: what it shows on the probes on which answers differ. `class`: the letter of the answers that behave alike; "" until they are compared. `is_stale`: something has changed since it was checked or compared. `accepted`: its files are in the workspace. */
 export interface BoardRow {
   readonly slot: number;
   readonly status: Status;
@@ -98,6 +127,11 @@ export interface BoardRow {
   readonly judged: Judged | null;
   readonly test_changes: ReadonlyArray<TestChange>;
   readonly problems: ReadonlyArray<Problem>;
+  readonly why: string;
+  readonly evidence: ReadonlyArray<Evidence>;
+  readonly class: string;
+  readonly is_stale: boolean;
+  readonly accepted: boolean;
 }
 
 /** The ranked table. `judgements`: a person's judgements of some of the responses. */
@@ -276,10 +310,11 @@ export interface CommandsQuery {
   readonly text: string;
 }
 
-/** What running the checks would do. `digest` stands for these commands in this kind of lane; `containment`: what holds them. */
+/** What running the checks would do. `digest` stands for these commands in this kind of lane; `probes`: what else runs, to compare behaviour; `containment`: what holds them. */
 export interface CommandsView {
   readonly digest: string;
   readonly commands: ReadonlyArray<string>;
+  readonly probes: string;
   readonly lane: "copy" | "overlay";
   readonly containment: string;
   readonly is_agreed: boolean;
@@ -411,6 +446,16 @@ export interface ErrorBody {
 /** Every error of the panel. */
 export interface ErrorResponse {
   readonly error: ErrorBody;
+}
+
+/** What this answer shows on a probe on which answers differ. `base`: what the workspace without any answer shows; `most_show`: what most answers show; `alike`: how many of the `of` compared answers show the same as this one. */
+export interface Evidence {
+  readonly probe: string;
+  readonly shows: string;
+  readonly base: string;
+  readonly most_show: string;
+  readonly alike: number;
+  readonly of: number;
 }
 
 /** A file and the responses that change it, by slot. */
@@ -695,6 +740,12 @@ export interface JudgementRequest {
   readonly note?: string | null;
 }
 
+/** An answer that passes but is not compared, and why. */
+export interface LeftOut {
+  readonly slot: number;
+  readonly why: string;
+}
+
 /** Where a response comes from: the version of the slot that it was made from. `other`, `other_version`: the answer it was fused with; 0 if none. */
 export interface MadeFrom {
   readonly slot: number;
@@ -707,6 +758,21 @@ export interface MadeFrom {
 /** Files that can go into a prompt, sorted by path. */
 export interface MatchingFiles {
   readonly paths: ReadonlyArray<string>;
+}
+
+/** What an answer shows on a probe. Cells of a row with the same `group` are alike; "A" is what most show. */
+export interface MatrixCell {
+  readonly slot: number;
+  readonly shows: string;
+  readonly group: string;
+}
+
+/** A probe on which answers differ. `base`: what the workspace without any answer shows. */
+export interface MatrixRow {
+  readonly probe: string;
+  readonly origin: string;
+  readonly base: string;
+  readonly cells: ReadonlyArray<MatrixCell>;
 }
 
 /** The models that a server serves, the default first. */
@@ -1061,6 +1127,12 @@ export interface SlotsRequest {
 
 /** The status of a response. `queued`: not yet admitted by the gateway; `connecting`: admitted, no token yet; `waiting`: the server takes no request right now and is asked again soon. Only a running process knows that it waits: stored, it is `connecting`. */
 export type Status = "complete" | "connecting" | "error" | "generating" | "interrupted" | "queued" | "stopped" | "thinking" | "truncated" | "waiting";
+
+/** The share, 0 to 1, of the compared answers whose tests came out the same that show the same as this one, averaged over the probes on which those differ. */
+export interface Support {
+  readonly slot: number;
+  readonly share: number;
+}
 
 /** A test or configuration file that an answer writes, changes or deletes. `why` says what is different, in words. */
 export interface TestChange {

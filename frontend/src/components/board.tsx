@@ -2,6 +2,7 @@
 
 import type { BoardRow, FileChange, GenerationView, Judgement, SlotProgress } from "../api/generated";
 import { go, goTo } from "../state/actions";
+import { foldedOf } from "../state/behaviour";
 import { outcomeOf } from "../state/checkresults";
 import { checksOf } from "../state/checks";
 import { useWindowState } from "../state/windowstate";
@@ -9,26 +10,40 @@ import { type Verdict, verdictOf } from "../state/judging";
 import { get, use } from "../state/store";
 import { isActive } from "../text/words";
 import { text } from "../text/messages";
+import { Behaviour } from "./behaviour";
 import { StateIcon } from "./checkrun";
 import { CheckTables } from "./checkview";
+import { Flag } from "./flag";
 import { StatusIcon } from "./icons";
 import { JudgedAs } from "./judging";
 import { Matrix } from "./matrix";
 import { Bar, Figures, SlotButtons } from "./progress";
+import { Rich } from "./rich";
 
-type View = "table" | "checks" | "files" | "likeness";
-const VIEWS: ReadonlyArray<View> = ["table", "checks", "files", "likeness"];
+type View = "table" | "behaviour" | "checks" | "files" | "likeness";
+const VIEWS: ReadonlyArray<View> = ["table", "behaviour", "checks", "files", "likeness"];
 
 export function Board({ generation }: { generation: GenerationView }) {
   const board = use((state) => state.board);
   const [view, setView] = useWindowState<View>(`board view ${generation.id}`, "table");
   const [isHiding, hide] = useWindowState(`board hides ${generation.id}`, false);
+  const [isFolding, fold] = useWindowState(`board folds ${generation.id}`, true);
   const judgements = board?.judgements ?? [];
   const rejected = judgements.filter(({ mark }) => mark === "rejected").length;
   const isRunning = generation.slots.some(isActive);
+  const marked = new Set(judgements.map(({ slot }) => slot));
+  const folded = isRunning || !board ? NONE_FOLDED : foldedOf(board.rows, marked);
+  const identical = [...folded.values()].reduce((sum, slots) => sum + slots.length, 0);
+  const isCompared = board?.rows.some((row) => row.class !== "") ?? false;
   return (
     <div className="board-screen">
-      {!isRunning && board && <Advice verdict={verdictOf(board.rows, judgements)} responses={generation.slots.length} />}
+      {!isRunning && board && (
+        <Advice
+          verdict={verdictOf(board.rows, judgements)}
+          responses={generation.slots.length}
+          onProbes={isCompared && view !== "behaviour" ? () => setView("behaviour") : null}
+        />
+      )}
       {!isRunning && (
         <div className="row">
           <div className="facets" role="group" aria-label={text.board.view}>
@@ -38,16 +53,26 @@ export function Board({ generation }: { generation: GenerationView }) {
               </button>
             ))}
           </div>
-          {rejected > 0 && (
-            <label className="row push">
-              <input type="checkbox" checked={isHiding} onChange={() => hide(!isHiding)} />
-              {text.board.hideRejected(rejected)}
-            </label>
-          )}
+          <span className="row push">
+            {identical > 0 && view === "table" && (
+              <label className="row">
+                <input type="checkbox" checked={isFolding} onChange={() => fold(!isFolding)} />
+                {text.board.foldSame(identical)}
+              </label>
+            )}
+            {rejected > 0 && (
+              <label className="row">
+                <input type="checkbox" checked={isHiding} onChange={() => hide(!isHiding)} />
+                {text.board.hideRejected(rejected)}
+              </label>
+            )}
+          </span>
         </div>
       )}
       {view === "table" || isRunning ? (
-        <Table generation={generation} isHiding={isHiding} />
+        <Table generation={generation} isHiding={isHiding} folded={isFolding ? folded : NONE_FOLDED} />
+      ) : view === "behaviour" ? (
+        <Behaviour generation={generation.id} rows={board?.rows ?? []} />
       ) : view === "checks" ? (
         <CheckTables rows={board?.rows ?? []} />
       ) : (
@@ -57,21 +82,40 @@ export function Board({ generation }: { generation: GenerationView }) {
   );
 }
 
+const NONE_FOLDED: ReadonlyMap<number, ReadonlyArray<number>> = new Map();
+
+interface AdviceProps {
+  verdict: Verdict | null;
+  responses: number;
+  onProbes: (() => void) | null;
+}
+
 /** The recommended response, and why. */
-function Advice({ verdict, responses }: { verdict: Verdict | null; responses: number }) {
+function Advice({ verdict, responses, onProbes }: AdviceProps) {
   if (!verdict) return <p className="advice-line is-none">{text.board.noVerdict}</p>;
-  const isGood = verdict.checks === "pass" && verdict.flags.length === 0;
+  const { isGood } = verdict;
   return (
     <p className={isGood ? "advice-line is-good" : "advice-line"}>
       <button type="button" className={isGood ? "primary" : ""} onClick={() => goTo(verdict.slot)}>
         {text.board.recommended(verdict.slot)}
       </button>
-      <span>{text.board.why(verdict, responses)}</span>
+      <span><Rich text={text.board.why(verdict, responses)} /></span>
+      {onProbes && (
+        <button type="button" className="quiet small" onClick={onProbes}>
+          {text.behaviour.show}
+        </button>
+      )}
     </p>
   );
 }
 
-function Table({ generation, isHiding }: { generation: GenerationView; isHiding: boolean }) {
+interface TableProps {
+  generation: GenerationView;
+  isHiding: boolean;
+  folded: ReadonlyMap<number, ReadonlyArray<number>>;
+}
+
+function Table({ generation, isHiding, folded }: TableProps) {
   const board = use((state) => state.board);
   const rows = new Map(board?.rows.map((row) => [row.slot, row]));
   const judged = new Map(board?.judgements.map((judgement) => [judgement.slot, judgement]));
@@ -83,11 +127,13 @@ function Table({ generation, isHiding }: { generation: GenerationView; isHiding:
   const slots = generation.slots
     .filter((progress) => !isHiding || judged.get(progress.slot)?.mark !== "rejected")
     .toSorted((a, b) => ORDERS[order](a, b) || (isRunning ? a.slot - b.slot : rank(a) - rank(b)));
+  const under = new Set([...folded.values()].flat());
+  const isCompared = board?.rows.some((row) => row.class !== "") ?? false;
   const running = checksOf.use()?.progress?.running ?? [];
   const isChecked = running.length > 0 || (board?.rows.some((row) => row.checks !== null) ?? false);
   return (
     <div className="board-box">
-    <table className="board">
+    <table className={isRunning ? "board" : "board has-ended"}>
       <thead>
         <tr>
           <th scope="col">{text.board.response}</th>
@@ -104,7 +150,7 @@ function Table({ generation, isHiding }: { generation: GenerationView; isHiding:
           <th scope="col">{text.board.files}</th>
           {isChecked && <th scope="col">{text.board.checks}</th>}
           <th scope="col">
-            <abbr title={text.board.groupTitle}>{text.board.group}</abbr>
+            <abbr title={isCompared ? text.board.classTitle : text.board.groupTitle}>{isCompared ? text.board.class : text.board.group}</abbr>
           </th>
           <th scope="col">
             <span className="hidden">{text.board.actions}</span>
@@ -121,6 +167,9 @@ function Table({ generation, isHiding }: { generation: GenerationView; isHiding:
             generation={generation}
             isChecked={isChecked}
             isChecking={running.includes(progress.slot)}
+            isFolded={under.has(progress.slot)}
+            letter={(isCompared ? rows.get(progress.slot)?.class : rows.get(progress.slot)?.cluster) ?? ""}
+            same={folded.get(progress.slot) ?? []}
           />
         ))}
       </tbody>
@@ -143,11 +192,16 @@ interface RowProps {
   generation: GenerationView;
   isChecked: boolean;
   isChecking: boolean;
+  isFolded: boolean;
+  /** Of its class, or until classes are known, of the responses with identical files. */
+  letter: string;
+  /** The identical responses that are folded into this row. */
+  same: ReadonlyArray<number>;
 }
 
-function Row({ progress, row, judgement, generation, isChecked, isChecking }: RowProps) {
+function Row({ progress, row, judgement, generation, isChecked, isChecking, isFolded, letter, same }: RowProps) {
   return (
-    <tr className={`status-${progress.status} is-${judgement?.mark || "unmarked"}`}>
+    <tr hidden={isFolded} className={`status-${progress.status} is-${judgement?.mark || "unmarked"}`}>
       <th scope="row">
         <button type="button" className="open" onClick={() => goTo(progress.slot)}>
           <span className="hidden">{text.board.open}</span>
@@ -155,6 +209,12 @@ function Row({ progress, row, judgement, generation, isChecked, isChecking }: Ro
           <b>{progress.slot}</b>{" "}
           <span className="muted">{text.progress.status(progress.status)}</span>
         </button>
+        {same.length > 0 && (
+          <span className="muted same" title={text.board.sameTitle(same)}>
+            {text.board.same(same)}
+          </span>
+        )}
+        {row?.accepted && <span className="badge">{text.board.accepted}</span>}
         {judgement && <JudgedAs judgement={judgement} />}
       </th>
       <td className="progress-cell">
@@ -177,6 +237,11 @@ function Row({ progress, row, judgement, generation, isChecked, isChecking }: Ro
           .map((file) => (
             <FileLine key={file.path} file={file} />
           ))}
+        {row?.why && (
+          <span className="why muted" title={row.why.replaceAll("`", "")}>
+            <Rich text={row.why} />
+          </span>
+        )}
         {row?.prompt_read && <span className="error-text">{text.board.promptRead(row.prompt_read)}</span>}
         {row?.flags.map((flag) => (
           <Flag key={flag} flag={flag} />
@@ -185,7 +250,7 @@ function Row({ progress, row, judgement, generation, isChecked, isChecking }: Ro
       {isChecked && <td className="checks-cell">
           {isChecking ? <span className="muted">{text.checks.slotRuns}</span> : row?.checks && <Checks checks={row.checks} slot={progress.slot} />}
         </td>}
-      <td className="group-cell">{row?.cluster && <span className={`cluster c${row.cluster}`}>{row.cluster}</span>}</td>
+      <td className="group-cell">{row && letter && <span className={`cluster c${letter}`}>{letter}</span>}</td>
       <td className="buttons-cell">
         <SlotButtons progress={progress} isSmall />
       </td>
@@ -244,14 +309,6 @@ export function Lines({ change, added, removed }: { change: string | null; added
       {change === "renamed" && <span className="badge">{text.board.isRenamed}</span>}
       {change === "mode" && <span className="badge">{text.board.isMode}</span>}
       <span className="added">+{added}</span> <span className="removed">−{removed}</span>
-    </span>
-  );
-}
-
-export function Flag({ flag }: { flag: string }) {
-  return (
-    <span className="flag" title={text.review.flagMeaning(flag)}>
-      {text.review.flagName(flag)}
     </span>
   );
 }

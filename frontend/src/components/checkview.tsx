@@ -8,13 +8,15 @@ import { cannotStart, type RunState, staleOf, stateOf, type TestRow, testRowsOf 
 import { get, use } from "../state/store";
 import { text } from "../text/messages";
 import { isActive } from "../text/words";
+import { OwnEvidence } from "./behaviour";
 import { CannotStart, Lane, Report, StateIcon } from "./checkrun";
+import { Exam } from "./exam";
 import { ErrorLine } from "./notices";
 
 const MAX_ROWS = 40;
 
 /** One response. */
-export function ResponseChecksPanel({ generation, progress }: { generation: number; progress: SlotProgress }) {
+export function ResponseChecksPanel({ generation, progress, row }: { generation: number; progress: SlotProgress; row: BoardRow | undefined }) {
   const found = responseChecksOf.use();
   const view = checksOf.use();
   const isChecking = use((state) => state.busy.has("checks") || state.board?.is_checking === true);
@@ -46,6 +48,8 @@ export function ResponseChecksPanel({ generation, progress }: { generation: numb
           <Report report={report} />
         </div>
       )}
+      <Exam row={row} report={report} />
+      <OwnEvidence row={row} />
       {report !== null && stale === "" && !isChecking && <div className="row">{again(true)}</div>}
     </div>
   );

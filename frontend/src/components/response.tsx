@@ -11,7 +11,7 @@ import type { LiveResponse } from "../text/livetext";
 import { isActive } from "../text/words";
 import { text } from "../text/messages";
 import { AnswerWords, Corrected } from "./answerwords";
-import { Checks, Flag, Lines } from "./board";
+import { Checks, Lines } from "./board";
 import { ResponseChecksPanel } from "./checkview";
 import { Diff } from "./diff";
 import { FollowUp, MadeFromLine } from "./followup";
@@ -20,7 +20,9 @@ import { ErrorLine } from "./notices";
 import { Picker } from "./pick";
 import { Bar, Figures, SlotButtons } from "./progress";
 import { RawText } from "./rawtext";
+import { Rich } from "./rich";
 import { WriteDialog } from "./writes";
+import { Flag } from "./flag";
 
 const FACETS: ReadonlyArray<readonly [Facet, string]> = [
   ["answer", "p"],
@@ -42,11 +44,18 @@ export function ResponsePanel({ generation, progress }: { generation: Generation
         <Bar progress={progress} generation={generation} />
         <Figures progress={progress} />
         {row?.checks && <Checks checks={row.checks} slot={progress.slot} />}
-        {row?.cluster && (
-          <span className="muted" title={text.review.groupTitle}>
-            {text.review.group(row.cluster)}
+        {row?.class ? (
+          <span className="muted" title={text.board.classTitle}>
+            {text.behaviour.class(row.class)}
           </span>
+        ) : (
+          row?.cluster && (
+            <span className="muted" title={text.review.groupTitle}>
+              {text.review.group(row.cluster)}
+            </span>
+          )
         )}
+        {row?.accepted && <span className="badge">{text.board.accepted}</span>}
         {progress.version > 1 && <Versions generation={generation} progress={progress} />}
         {progress.finish_reason === "corrected" && <Corrected progress={progress} />}
         <SlotButtons progress={progress} />
@@ -54,6 +63,12 @@ export function ResponsePanel({ generation, progress }: { generation: Generation
       </div>
       {row?.made_from && (
         <MadeFromLine key={`made ${generation.id} ${progress.slot}`} generation={generation.id} slot={progress.slot} made={row.made_from} />
+      )}
+      {row?.why && !isActive(progress) && (
+        <p className="muted">
+          {text.behaviour.rank(row.rank)}
+          <Rich text={row.why} />
+        </p>
       )}
       {progress.error && <ErrorLine error={progress.error} />}
       {!isActive(progress) && <JudgeBar generation={generation} slot={progress.slot} />}
@@ -72,7 +87,7 @@ export function ResponsePanel({ generation, progress }: { generation: Generation
         ))}
       </div>
       {facet === "checks" ? (
-        <ResponseChecksPanel generation={generation.id} progress={progress} />
+        <ResponseChecksPanel generation={generation.id} progress={progress} row={row} />
       ) : shown === null ? (
         <p className="empty">{text.shell.loading}</p>
       ) : facet === "raw" || reading === null ? (

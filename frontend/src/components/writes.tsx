@@ -4,8 +4,9 @@ import type { ReactNode } from "react";
 import type { PlannedWrite } from "../api/generated";
 import { use } from "../state/store";
 import { text } from "../text/messages";
-import { Flag, Lines } from "./board";
+import { Lines } from "./board";
 import { Dialog } from "./dialog";
+import { Flag } from "./flag";
 
 interface Props {
   title: string;

@@ -18,6 +18,11 @@ const row = (slot: number, change: Partial<BoardRow> = {}): BoardRow => ({
   flags: [],
   prompt_read: null,
   made_from: null,
+  why: "",
+  evidence: [],
+  class: "",
+  is_stale: false,
+  accepted: false,
   judged: null,
   test_changes: [],
   problems: [],
@@ -28,7 +33,6 @@ const rejected = (slot: number): Judgement => ({ generation: 1, slot, version: 1
 test("the best is the first in rank that can be read and was not rejected", () => {
   const rows = [row(1, { parse: "failed", cluster: "" }), row(2), row(3, { cluster: "B" }), row(4)];
   assert.equal(verdictOf(rows, [])?.slot, 2);
-  assert.equal(verdictOf(rows, [])?.agreeing, 1);
   assert.equal(verdictOf(rows, [rejected(2)])?.slot, 3);
   assert.equal(verdictOf(rows, [])?.readable, 3);
 });
@@ -38,9 +42,13 @@ test("nothing is said when nothing can be read", () => {
   assert.equal(verdictOf([row(1)], [rejected(1)]), null);
 });
 
-test("checks speak for themselves", () => {
-  const counts = { passed: 3, failed: 1, new_failures: 1, gained: 0, fails_anyway: false } as const;
-  const checks = { ...counts, flaky: [], stale: "", own: null, limits: [] } as const;
-  assert.equal(verdictOf([row(1, { checks })], [])?.checks, "fail");
-  assert.equal(verdictOf([row(1, { checks: { ...checks, failed: 0 } })], [])?.checks, "pass");
+test("the board's own sentence is what is said, and what failed, is doubtful or stale is not called good", () => {
+  const checks = { passed: 3, failed: 1, new_failures: 1, gained: 0, fails_anyway: false, flaky: [], stale: "", own: null, limits: [] } as const;
+  const passing = { checks: { ...checks, failed: 0, new_failures: 0 }, why: "Breaks nothing." };
+  assert.equal(verdictOf([row(1, passing)], [])?.why, "Breaks nothing.");
+  assert.equal(verdictOf([row(1, passing)], [])?.isGood, true);
+  assert.equal(verdictOf([row(1, { checks })], [])?.isGood, false);
+  assert.equal(verdictOf([row(1)], [])?.isGood, false);
+  assert.equal(verdictOf([row(1, { ...passing, flags: ["elision"] })], [])?.isGood, false);
+  assert.equal(verdictOf([row(1, { ...passing, is_stale: true })], [])?.isGood, false);
 });

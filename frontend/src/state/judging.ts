@@ -5,6 +5,7 @@ import { reviewApi } from "../api/review";
 import type { Agreement, BoardRow, Correction, GenerationView, Judgement } from "../api/generated";
 import { attempt, loadBoard, loadCycle, loadGeneration, loadSlot, loadWorkspace } from "./actions";
 import { cell } from "./cell";
+import { outcomeOf } from "./checkresults";
 import { get, notifyError, type State } from "./store";
 
 export const agreementOf = cell<{ readonly generation: number; readonly value: Agreement } | null>(null);
@@ -66,12 +67,9 @@ export const correct = (slot: number, order: Correction) =>
 /** Why the board recommends a response. */
 export interface Verdict {
   readonly slot: number;
-  readonly checks: "pass" | "fail" | "none";
-  readonly passed: number;
-  readonly failed: number;
-  readonly group: string;
-  /** Other responses that produce identical files. */
-  readonly agreeing: number;
+  /** The board's own sentence. */
+  readonly why: string;
+  readonly isGood: boolean;
   readonly readable: number;
   readonly flags: ReadonlyArray<string>;
 }
@@ -82,14 +80,10 @@ export function verdictOf(rows: ReadonlyArray<BoardRow>, judgements: ReadonlyArr
   const readable = rows.filter((row) => row.parse !== "failed" && row.cluster !== "");
   const best = readable.filter((row) => !rejected.has(row.slot)).toSorted((a, b) => a.rank - b.rank)[0];
   if (!best) return null;
-  const { checks } = best;
   return {
     slot: best.slot,
-    checks: checks === null ? "none" : checks.failed === 0 ? "pass" : "fail",
-    passed: checks?.passed ?? 0,
-    failed: checks?.failed ?? 0,
-    group: best.cluster,
-    agreeing: readable.filter((row) => row.cluster === best.cluster).length - 1,
+    why: best.why,
+    isGood: best.checks !== null && outcomeOf(best.checks) === "pass" && best.flags.length === 0 && !best.is_stale,
     readable: readable.length,
     flags: best.flags,
   };

@@ -10,31 +10,26 @@ from rich.table import Table
 from rich.text import Text
 
 from dce.cli.context import GENERATION, generation_of, json_option, open_workspace, workspace_option
+from dce.cli.evidence import say_behaviour, say_first, say_reasons
 from dce.cli.output import say, say_json, visible
 from dce.cli.progress import STYLES, rate, seconds, token_text
 from dce.cli.tables import change_text, columns
+from dce.workspace.judging.behaving import find_comparison
 from dce.workspace.judging.board import BoardRow, ChecksCount, board
 from dce.workspace.judging.exam.words import exam_words
 from dce.workspace.judging.judged import Judged, preferred
-from dce.workspace.judging.report_keys import Stale
+from dce.workspace.judging.reasons import STALE
 from dce.workspace.record.follow_ups import Kind, MadeFrom
+from dce.workspace.record.responses import TERMINAL
 from dce.workspace.schema.look_alikes import printable
-
-_STALE: dict[Stale, str] = {
-    "checks": "the checks changed after they ran",
-    "workspace": "the files changed after the checks ran",
-    "answer": "the answer changed after the checks ran",
-    "unknown": "the checks ran elsewhere or with an earlier version, or the workspace itself passes other tests now",
-}
-"""Why a verdict may no longer hold."""
 
 MAX_PROBLEMS = 3
 """How many problems of one response are printed."""
 _MADE: dict[Kind, str] = {"reply": "reply to", "repair": "repair of", "fuse": "fusion of"}
 
-_HEAD = ("rank", "#", "status", "parse", "checks", "group", "tokens", "tok/s", "TTFT", "time", "files", "flags")
+_HEAD = ("rank", "#", "status", "parse", "checks", "class", "tokens", "tok/s", "TTFT", "time", "files", "flags")
 _RIGHT = (0, 1, 6, 7, 8, 9)
-_LEAVE_OUT = ("TTFT", "tok/s", "rank", "time", "tokens", "group", "parse")
+_LEAVE_OUT = ("TTFT", "tok/s", "rank", "time", "tokens", "parse", "class")
 """Columns that a narrow terminal drops, in this order. The order of the rows still shows the rank."""
 _GAP = 2
 """Blanks between two columns."""
@@ -42,33 +37,48 @@ _GAP = 2
 
 @click.command(name="board")
 @click.argument("generation_id", metavar="[GENERATION]", type=GENERATION, required=False)
+@click.option(
+    "--evidence", "is_full", is_flag=True, help="Why each has its rank, and every probe on which they differ."
+)
 @json_option
 @workspace_option
-def command(generation_id: int | None, is_json: bool, directory: Path) -> None:
+def command(generation_id: int | None, is_full: bool, is_json: bool, directory: Path) -> None:
     """The ranked table of a generation's responses (default: the latest).
 
-    Best first: those that parse and break nothing that worked before, then the fewest new failures, the most tests gained, the fewest
-    failures, and the largest group of responses with identical files.
+    Best first: those that are complete, read cleanly and break nothing that worked before; then the fewest new failures, the most tests gained, the
+    fewest failures; then those that behave like most others. Responses in one class behave alike on every probe. Under the table
+    stands which one to look at first, why, and where the responses differ. Identical responses share a line.
     """
     with open_workspace(directory) as workspace:
         generation = generation_of(workspace, generation_id)
         rows = board(workspace, generation.id)
+        found = find_comparison(workspace, generation.id)
+        rejected = {one.slot for one in workspace.store.judgements.latest(generation.id) if one.mark == "rejected"}
+    if is_json and is_full:
+        report, why_stale = (found.report, found.why_stale) if found else (None, "")
+        say_json({"generation": generation.id, "report": report, "why_stale": why_stale, "rows": rows})
+        return
     if is_json:
         say_json(rows)
         return
     print_board(rows, f"generation {generation.id} · cycle {generation.cycle} · {generation.model or 'default model'}")
+    say_first(rows, rejected)
+    if is_full:
+        say_reasons(rows)
+    say_behaviour(found, is_full=is_full)
 
 
 def print_board(rows: list[BoardRow], title: str) -> None:
     """Prints the board for people: a table fitted to the terminal's width, or aligned text elsewhere."""
     say(title)
     if not sys.stdout.isatty():
-        for line in columns([_HEAD, *(_cells(row) for row in rows)], right=_RIGHT):
+        for line in columns([_HEAD, *(_cells(row, same) for row, same in folded(rows))], right=_RIGHT):
             say(line)
         _say_notes(rows)
         return
     console = Console()
-    rows_of_cells = [[visible(cell) for cell in _cells(row, "\n")] for row in rows]
+    lines = folded(rows)
+    rows_of_cells = [[visible(cell) for cell in _cells(row, same, "\n")] for row, same in lines]
     kept = fitting([_HEAD, *rows_of_cells], console.width)
     table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="dim")
     for at in kept:
@@ -78,7 +88,7 @@ def print_board(rows: list[BoardRow], title: str) -> None:
             no_wrap=at < len(_HEAD) - 2,
             overflow="fold" if at == len(_HEAD) - 2 else "ellipsis",
         )
-    for row, texts in zip(rows, rows_of_cells, strict=True):
+    for (row, _), texts in zip(lines, rows_of_cells, strict=True):
         cells = [Text(text) for text in texts]
         cells[2].stylize(STYLES[row.status])
         cells[4].stylize(_checks_style(row.checks))
@@ -104,7 +114,7 @@ def _say_notes(rows: list[BoardRow]) -> None:
 
 def _say_stale(rows: list[BoardRow]) -> None:
     """Names the responses whose verdict may no longer hold, and why."""
-    for why, text in _STALE.items():
+    for why, text in STALE.items():
         slots = sorted(row.slot for row in rows if row.checks is not None and row.checks.stale == why)
         if slots:
             say(
@@ -167,7 +177,20 @@ def fitting(rows: Sequence[Sequence[str]], width: int) -> list[int]:
     return kept
 
 
-def _cells(row: BoardRow, between_files: str = ", ") -> tuple[str, ...]:
+def folded(rows: Sequence[BoardRow]) -> list[tuple[BoardRow, tuple[int, ...]]]:
+    """The rows to show: the best of those that say the same of the same files, with the slots of the others."""
+    found: dict[tuple[object, ...], tuple[BoardRow, list[int]]] = {}
+    for row in rows:
+        verdict = (row.cluster, row.status, row.parse, row.checks, row.class_, row.flags, row.is_stale)
+        key = (*verdict, row.files) if row.cluster and row.status in TERMINAL and not row.accepted else (row.slot,)
+        if key in found:
+            found[key][1].append(row.slot)
+        else:
+            found[key] = (row, [])
+    return [(row, tuple(same)) for row, same in found.values()]
+
+
+def _cells(row: BoardRow, same: Sequence[int], between_files: str = ", ") -> tuple[str, ...]:
     files = between_files.join(
         change_text(file.path, file.change, file.added, file.removed)
         + (f" (written as {printable(file.written_path)})" if file.written_path else "")
@@ -175,11 +198,11 @@ def _cells(row: BoardRow, between_files: str = ", ") -> tuple[str, ...]:
     )
     return (
         str(row.rank),
-        str(row.slot),
-        str(row.status),
+        ", ".join(str(slot) for slot in (row.slot, *same)),
+        f"{row.status}, accepted" if row.accepted else str(row.status),
         row.parse,
         checks_cell(row.checks),
-        row.cluster or "-",
+        (row.class_ or "-") + " (stale)" * (row.is_stale and bool(row.class_)),
         token_text(row.tokens),
         rate(row.tokens_per_s),
         seconds(row.ttft_s),

@@ -35,15 +35,17 @@ def yes_option(verb: Verb) -> Verb:
 
 def agree(workspace: "Workspace", *, is_yes: bool, may_ask: bool) -> None:
     """Stores consent to the commands, if the user gives it now; otherwise running them raises consent_needed."""
-    from dce.workspace.judging.checking import commands_to_run  # noqa: PLC0415
+    from dce.workspace.judging.behaving import commands_to_compare  # noqa: PLC0415
     from dce.workspace.judging.command_consent import CommandConsents  # noqa: PLC0415
 
-    commands, consents = asyncio.run(commands_to_run(workspace)), CommandConsents(workspace.store.meta)
+    commands, consents = asyncio.run(commands_to_compare(workspace)), CommandConsents(workspace.store.meta)
     if consents.covers(commands) or not (is_yes or (may_ask and sys.stdin.isatty())):
         return
-    note("these commands of .dce/checks.toml run on code that a model wrote:")
+    if commands.commands:
+        note("these commands of .dce/checks.toml run on code that a model wrote:")
     for command in commands.commands:
         note(f"  {visible(command)}")
+    note(f"to compare how responses behave, {commands.probes} run")
     note(visible(commands.containment()))
     if is_yes or click.confirm("Run them?", err=True):
         consents.give(commands)

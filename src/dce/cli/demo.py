@@ -111,7 +111,9 @@ def _generate_and_show(
     project: "Project", engine: "EngineProcess", n: int, port: int, started: float, *, is_exit: bool
 ) -> Exit:
     from dce.cli.board import print_board  # noqa: PLC0415
+    from dce.cli.evidence import say_behaviour, say_first  # noqa: PLC0415
     from dce.cli.sample import curate  # noqa: PLC0415
+    from dce.workspace.judging.behaving import find_comparison  # noqa: PLC0415
     from dce.workspace.judging.board import board  # noqa: PLC0415
     from dce.workspace.settings import Settings, load_settings  # noqa: PLC0415
     from dce.workspace.workspace import Workspace  # noqa: PLC0415
@@ -123,8 +125,11 @@ def _generate_and_show(
         if code is Exit.INTERRUPTED:
             return code
         rows = board(workspace, generation.id)
+        found = find_comparison(workspace, generation.id)
     say()
     print_board(rows, f"generation {generation.id}: {n} responses to one prompt, best first")
+    say_first(rows, ())
+    say_behaviour(found, is_full=False)
     say()
     _say_outcome(rows, time.monotonic() - started)
     if not engine.is_alive:
@@ -147,9 +152,10 @@ def _generate_and_show(
 
 
 async def _generate(workspace: "Workspace", cycle_id: int, n: int) -> "tuple[Generation, Exit]":
-    """Runs one generation, then the sample's own tests on each response, in one live view."""
+    """Runs one generation, then the sample's own tests on each response, and compares those that pass; in one live view."""
     from dce.cli.progress import open_view  # noqa: PLC0415
     from dce.cli.running import Run  # noqa: PLC0415
+    from dce.workspace.judging.behaving import compare_behaviour  # noqa: PLC0415
     from dce.workspace.judging.checking import check_responses, commands_to_run  # noqa: PLC0415
     from dce.workspace.judging.command_consent import CommandConsents  # noqa: PLC0415
     from dce.workspace.project import PROMPT_FILE  # noqa: PLC0415
@@ -163,6 +169,7 @@ async def _generate(workspace: "Workspace", cycle_id: int, n: int) -> "tuple[Gen
                 # The sample and its checks are DCE's own.
                 CommandConsents(workspace.store.meta).give(await commands_to_run(workspace))
                 await check_responses(workspace, generation.id, on_event=view.on_event)
+                await compare_behaviour(workspace, generation.id)
     return generation, code
 
 

@@ -1,8 +1,9 @@
 """`dce run-checks`: runs the project's own checks on responses, each in a lane of its own."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -12,8 +13,10 @@ from dce.cli.exits import Exit
 from dce.cli.output import note, say, say_json, visible
 from dce.cli.progress import checks_text
 from dce.workspace.events import ChecksFinished, Event
+from dce.workspace.judging.behaviour_report import BehaviourReport
 from dce.workspace.judging.check_report import CheckReport, CheckRun
 from dce.workspace.judging.exam.words import exam_words
+from dce.workspace.workspace import Workspace
 
 _AS_IT_IS = "(as it is)"
 """What `--workspace` without a folder stands for."""
@@ -61,11 +64,12 @@ def command(
 ) -> None:
     """Run the project's checks (.dce/checks.toml) on responses, in isolation; without SLOT, on all that contain files.
 
-    The workspace itself is only read. It is checked first: what fails without any response is no response's fault. Before commands run
-    for the first time, and whenever they have changed, you are asked. Ends with 1 if a named response fails or, without SLOT, if none
+    The workspace itself is only read. It is checked first: what fails without any response is no response's fault. Without SLOT, the
+    responses that pass are then compared by what they do with the same inputs; without checks, all that could be read. Before anything
+    runs for the first time, and whenever the commands have changed, you are asked. Ends with 1 if a named response fails or, without SLOT, if none
     passes; with --workspace, if a check fails or cannot run.
     """
-    from dce.workspace.judging.checking import check_responses, check_workspace  # noqa: PLC0415
+    from dce.workspace.judging.checking import check_workspace  # noqa: PLC0415
 
     def tell(event: Event) -> None:
         if isinstance(event, ChecksFinished) and not is_json:
@@ -85,17 +89,46 @@ def command(
     with open_workspace(directory) as workspace:
         generation = generation_of(workspace, generation_id)
         agree(workspace, is_yes=is_yes, may_ask=not is_json)
-        reports = asyncio.run(check_responses(workspace, generation.id, slots or None, tell, is_fresh=is_fresh))
+        wanted = _Wanted(generation.id, slots, is_fresh)
+        reports, behaviour = asyncio.run(_judge(workspace, wanted, tell))
     if is_json:
-        say_json({str(slot): report for slot, report in reports.items()})
+        say_json({str(slot): report for slot, report in (reports or {}).items()})
     else:
         _print_details(reports, is_verbose=is_verbose)
-    passed = sum(report.is_passed for report in reports.values())
-    is_well = passed == len(set(slots)) if slots else passed > 0
+        if behaviour is not None:
+            say(f"{behaviour.sentence} `dce board` ranks them and shows why.")
+    passed = sum(report.is_passed for report in (reports or {}).values())
+    is_well = passed == len(set(slots)) if slots else passed > 0 or (reports is None and bool(behaviour))
     ctx.exit(Exit.DONE if is_well else Exit.NO)
 
 
-def _print_details(reports: dict[int, CheckReport], *, is_verbose: bool) -> None:
+class _Wanted(NamedTuple):
+    """What is asked for."""
+
+    generation_id: int
+    slots: tuple[int, ...]
+    is_fresh: bool
+
+
+async def _judge(
+    workspace: Workspace, wanted: _Wanted, tell: Callable[[Event], None]
+) -> tuple[dict[int, CheckReport] | None, BehaviourReport | None]:
+    """The reports of the checks (None if the workspace has none), and the comparison of all responses unless some are named."""
+    from dce.workspace.judging.behaving import compare_behaviour  # noqa: PLC0415
+    from dce.workspace.judging.checking import check_responses  # noqa: PLC0415
+    from dce.workspace.judging.checks_file import load_checks  # noqa: PLC0415
+
+    generation_id, slots, is_fresh = wanted
+    reports = None
+    if slots or load_checks(workspace.project):
+        reports = await check_responses(workspace, generation_id, slots or None, tell, is_fresh=is_fresh)
+    return reports, None if slots else await compare_behaviour(workspace, generation_id, is_fresh=is_fresh)
+
+
+def _print_details(reports: dict[int, CheckReport] | None, *, is_verbose: bool) -> None:
+    if reports is None:
+        note("this workspace has no checks: `dce checks init` proposes some; only how responses behave is compared")
+        return
     if not reports:
         note("nothing to check: no finished response here contains files (`dce board`)")
         return

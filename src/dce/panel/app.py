@@ -18,6 +18,7 @@ from dce.panel.assets import Assets, index_page
 from dce.panel.http_responses import error_response
 from dce.panel.resources import (
     accept,
+    behaviour,
     checks,
     cycles,
     events,
@@ -54,6 +55,7 @@ ROUTES: tuple[Route, ...] = (
     *followup.ROUTES,
     *review.ROUTES,
     *checks.ROUTES,
+    *behaviour.ROUTES,
     *accept.ROUTES,
     *history.ROUTES,
     *settings.ROUTES,

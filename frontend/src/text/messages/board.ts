@@ -6,27 +6,23 @@ import { flagName } from "./flags";
 
 export const board = {
   view: "Board view",
-  views: { table: "Table", checks: "Checks", files: "Files", likeness: "Similarity" },
+  views: { table: "Table", behaviour: "Behaviour", checks: "Checks", files: "Files", likeness: "Similarity" },
   sortBy: "Sort by",
   orders: { best: "best first", total: "most tokens", answer: "longest answer" },
   hideRejected: (count: number) => `hide ${count} rejected`,
   noVerdict: "No response has usable files. Open one to see why, or to fix its answer.",
   recommended: (slot: number) => `Open response ${slot} (recommended)`,
   why: (verdict: Verdict, responses: number) => {
-    const facts = [
-      verdict.checks === "pass"
-        ? `Passes ${verdict.passed} of ${plural(verdict.passed, "check")}`
-        : verdict.checks === "fail"
-          ? `Fails the fewest checks (${verdict.failed} of ${verdict.failed + verdict.passed})`
-          : "No checks have run",
-      verdict.agreeing > 0
-        ? `${plural(verdict.agreeing, "other response")} ${verdict.agreeing === 1 ? "is" : "are"} identical`
-        : "no other response is identical",
-      ...(verdict.readable < responses ? [noUsableFiles(responses - verdict.readable, responses)] : []),
-    ];
-    const warning = verdict.flags.length > 0 ? ` Warning: ${verdict.flags.map(flagName).join(", ")}.` : "";
-    return `${facts.join("; ")}.${warning}`;
+    const facts = [verdict.why, ...(verdict.readable < responses ? [`${noUsableFiles(responses - verdict.readable, responses)}.`] : [])];
+    const warning = verdict.flags.length > 0 ? [`Warning: ${verdict.flags.map(flagName).join(", ")}.`] : [];
+    return [...facts, ...warning].join(" ");
   },
+  foldSame: (count: number) => `fold ${number(count)} identical`,
+  same: (slots: ReadonlyArray<number>) => `= ${slots.join(", ")}`,
+  sameTitle: (slots: ReadonlyArray<number>) => `${slots.length === 1 ? "Response" : "Responses"} ${slots.join(", ")} ${slots.length === 1 ? "is" : "are"} identical`,
+  accepted: "accepted",
+  class: "Class",
+  classTitle: "Responses of the same class behave alike on every probe",
   marks: { shortlisted: "shortlisted", rejected: "rejected" },
   rated: (stars: number) => `${stars === 1 ? "star" : "stars"} of 5`,
   noChanges: "No response changes a file.",

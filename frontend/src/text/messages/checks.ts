@@ -1,6 +1,6 @@
 // The project's checks: their results, a run of them, and .dce/checks.toml.
 
-import type { ChecksProgress, CheckRun, ResponseChecks } from "../../api/generated";
+import type { ChecksProgress, CheckRun, CommandsView, OwnTests, ResponseChecks } from "../../api/generated";
 import type { RunState, TestKind } from "../../state/checkresults";
 import { number, plural, seconds } from "../words";
 
@@ -57,8 +57,15 @@ export const checks = {
   open: "Edit checks…",
   setUp: "Set up checks…",
   openTitle: "The commands of .dce/checks.toml, and what they say of the workspace as it is",
-  agreeToCommands: (commands: ReadonlyArray<string>, containment: string) =>
-    `Run these commands of .dce/checks.toml, also on code that a model wrote?\n\n${commands.join("\n")}\n\n${containment}`,
+  agreeToCommands: ({ commands, probes, containment }: CommandsView) =>
+    [
+      commands.length > 0
+        ? "Run these commands of .dce/checks.toml, also on code that a model wrote?"
+        : "Run probes on code that a model wrote?",
+      ...(commands.length > 0 ? [commands.join("\n")] : []),
+      ...(probes ? [commands.length > 0 ? `Then, to compare how the responses behave: ${probes}.` : `${probes}.`] : []),
+      containment,
+    ].join("\n\n"),
   beginning: "Starting checks…",
   progress: ({ total, done, running, is_base: isBase }: ChecksProgress) =>
     isBase ? "Checking the workspace first…" : `${running.length} of ${total} running, ${done} done`,
@@ -108,11 +115,21 @@ export const checks = {
   expand: "Expand",
   collapse: "Collapse",
 
+  exam: "Beyond the project’s checks",
+  place: (path: string, line: number) => `${path}:${line}`,
+  testChanges: "Changes to the tests",
+  changeKinds: { added: "added", changed: "changed", weakened: "weakened" },
+  own: ({ passed, failed, not_run: left, problem }: OwnTests) =>
+    problem ||
+    `The verdict is by the workspace’s own tests. By the response’s version of them: ${number(passed)} passed, ${number(failed)} failed${left > 0 ? `; it leaves out ${plural(left, "test")}` : ""}.`,
+  contradicted: (count: number) => `${plural(count, "test")} ${count === 1 ? "fails" : "fail"} as the workspace has ${count === 1 ? "it" : "them"} and ${count === 1 ? "passes" : "pass"} as the response does`,
+  ownFailures: (count: number) => `${plural(count, "test")} ${count === 1 ? "fails" : "fail"} only in the response’s version`,
+
   byCheck: "Checks of each response",
   byTest: "Tests that end differently than on the workspace",
   check: "Check",
   test: "Test",
-  base: "none",
+  base: "workspace",
   baseTitle: "The workspace as it is, without any response",
   cells,
   cellOf: (slot: number, state: string, counts: string) => `Response ${slot}: ${state}${counts ? ` (${counts})` : ""}`,

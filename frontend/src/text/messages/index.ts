@@ -1,6 +1,7 @@
 // Every visible text of the panel, by area: `text.<area>.<name>`. Components contain none (checked by `npm run check`).
 
 import { accept } from "./accept";
+import { behaviour } from "./behaviour";
 import { board } from "./board";
 import { checks } from "./checks";
 import { context } from "./context";
@@ -13,4 +14,18 @@ import { review } from "./review";
 import { settings } from "./settings";
 import { shell } from "./shell";
 
-export const text = { accept, board, checks, context, cycle, followup, history, manual, progress, review, settings, shell };
+export const text = {
+  accept,
+  behaviour,
+  board,
+  checks,
+  context,
+  cycle,
+  followup,
+  history,
+  manual,
+  progress,
+  review,
+  settings,
+  shell,
+};

@@ -9,17 +9,18 @@ import shlex
 
 import msgspec
 
-from dce.panel.checking import WORKSPACE
+from dce.panel.checking import WORKSPACE, Publish
 from dce.panel.resources.review import BoardView, board_view
 from dce.panel.route import Call, Route
 from dce.panel.runtime import PanelRuntime
 from dce.wire.errors import DceError, ErrorBody
 from dce.workspace.events import ChecksProgress
 from dce.workspace.judging import checks_file
+from dce.workspace.judging.behaving import compare_behaviour
 from dce.workspace.judging.check_report import CheckReport, CheckRun
 from dce.workspace.judging.checking import check_responses, check_workspace, commands_to_run, required_checks
 from dce.workspace.judging.checks_file import Check, ChecksFile, Stage
-from dce.workspace.judging.command_consent import CommandConsents
+from dce.workspace.judging.command_consent import CommandConsents, Commands
 from dce.workspace.judging.lanes.lane import Kind
 from dce.workspace.judging.proposing import propose
 from dce.workspace.judging.report_keys import Current, Stale
@@ -32,10 +33,12 @@ MAX_LISTED = 100
 
 
 class CommandsView(msgspec.Struct, frozen=True, kw_only=True):
-    """What running the checks would do. `digest` stands for these commands in this kind of lane; `containment`: what holds them."""
+    """What running the checks would do. `digest` stands for these commands in this kind of lane; `probes`: what else runs, to compare
+    behaviour; `containment`: what holds them."""
 
     digest: str
     commands: tuple[str, ...]
+    probes: str
     lane: Kind
     containment: str
     is_agreed: bool
@@ -129,14 +132,16 @@ class ChecksView(msgspec.Struct, frozen=True, kw_only=True):
 
 async def show_commands(call: Call) -> CommandsView:
     """The commands that running the checks would run, and whether the user has agreed to them; nothing runs."""
-    return await _commands_view(call.panel.workspace, None)
+    here = call.panel.workspace
+    return await commands_view(here, await commands_to_run(here))
 
 
 async def show_commands_of(call: Call) -> CommandsView:
     """As `show_commands`, for a text that is not saved."""
     query: CommandsQuery = call.body
     here = call.panel.workspace
-    return await _commands_view(here, await asyncio.to_thread(checks_file.parse, here.project, query.text))
+    file = await asyncio.to_thread(checks_file.parse, here.project, query.text)
+    return await commands_view(here, await commands_to_run(here, file))
 
 
 async def agree_to_commands(call: Call) -> CommandsView:
@@ -150,15 +155,16 @@ async def agree_to_commands(call: Call) -> CommandsView:
             "conflict", "the commands in .dce/checks.toml, or where they run, have changed since they were shown"
         )
     await asyncio.to_thread(CommandConsents(here.store.meta).give, commands)
-    return await _commands_view(here, file)
+    return await commands_view(here, commands)
 
 
-async def _commands_view(here: Workspace, file: ChecksFile | None) -> CommandsView:
-    commands = await commands_to_run(here, file)
+async def commands_view(here: Workspace, commands: Commands) -> CommandsView:
+    """The commands as they are shown, and whether the user has agreed to them."""
     is_agreed = await asyncio.to_thread(CommandConsents(here.store.meta).covers, commands)
     return CommandsView(
         digest=commands.digest,
         commands=commands.commands,
+        probes=commands.probes,
         lane=commands.lane,
         containment=commands.containment(),
         is_agreed=is_agreed,
@@ -236,7 +242,8 @@ async def stop_as_it_is(call: Call) -> ChecksFileView:
 
 
 async def run_checks(call: Call) -> BoardView:
-    """Runs the project's checks on every response that has ended (`fresh`: also where nothing has changed); responds when all are done.
+    """Runs the project's checks on every response that has ended (`fresh`: also where nothing has changed), then compares how those that
+    pass behave; responds when all is done.
 
     Raises consent_needed before the user has agreed to the commands.
     """
@@ -253,10 +260,13 @@ async def _run(call: Call, slot: int | None) -> BoardView:
     is_fresh = call.query.get("fresh", "") == "yes"
     await asyncio.to_thread(_check_checkable, panel.workspace, generation)
     slots = None if slot is None else (slot,)
-    await panel.checking.run(
-        generation,
-        lambda publish: check_responses(panel.workspace, generation, slots, on_event=publish, is_fresh=is_fresh),
-    )
+
+    async def judge(publish: Publish) -> None:
+        await check_responses(panel.workspace, generation, slots, on_event=publish, is_fresh=is_fresh)
+        if slots is None:
+            await compare_behaviour(panel.workspace, generation, is_fresh=is_fresh)
+
+    await panel.checking.run(generation, judge)
     return await asyncio.to_thread(board_view, panel, generation)
 
 

@@ -4,7 +4,6 @@ Invariants: the rank is a pure function of the store and the workspace, the same
 parsed never ranks above one that could.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
@@ -12,16 +11,19 @@ import msgspec
 from dce.workspace.judging.always.looking import Looking
 from dce.workspace.judging.always.problem import FLAGS as PROBLEM_FLAGS
 from dce.workspace.judging.always.problem import Problem
+from dce.workspace.judging.behaviour_keys import with_behaviour
 from dce.workspace.judging.check_report import CheckReport, OwnTests
 from dce.workspace.judging.checks_file import readable_checks
 from dce.workspace.judging.compare import FileChange, changes, cluster
 from dce.workspace.judging.exam.exam_of import exam_of
-from dce.workspace.judging.exam.test_change import TestChange, worst
+from dce.workspace.judging.exam.test_change import TestChange
 from dce.workspace.judging.judged import Judged, judged
 from dce.workspace.judging.lanes.lane import Limit
 from dce.workspace.judging.opened import Workspace
 from dce.workspace.judging.prompt_read import FLAG as PROMPT_CUT
 from dce.workspace.judging.prompt_read import PromptRead, prompt_read
+from dce.workspace.judging.ranking import Candidate, ranked
+from dce.workspace.judging.reasons import Evidence, evidence, why
 from dce.workspace.judging.report_keys import Current, Stale
 from dce.workspace.project import Project
 from dce.workspace.record.estimate import ESTIMATOR
@@ -59,9 +61,6 @@ FLAGS = (
 )
 """The flags of a row, in display order."""
 
-_UNCLEAN = frozenset({*DOUBTS, "secret_moved"})
-"""Flags of a file that rank its response below clean ones."""
-
 
 class ChecksCount(msgspec.Struct, frozen=True, kw_only=True):
     """The result of a response's checks, counted in tests, compared with the workspace without any response.
@@ -86,7 +85,12 @@ class BoardRow(msgspec.Struct, frozen=True, kw_only=True):
     """One response. Times are in seconds; `checks` is None until they have run; `cluster` is "" without files; `rank` 1 is best;
     `prompt_read`: set if the server read only a part of the prompt; `made_from`: set for a follow-up; `judged`: what a judge said, which
     does not change the rank. `test_changes`: what it does to the tests and their configuration; `problems`: what does not parse, which
-    imports lead nowhere, which secrets are in the code."""
+    imports lead nowhere, which secrets are in the code.
+
+    `why`: why it has its rank, in a sentence. `evidence`: what it shows on the probes on which answers differ. `class`: the letter of the answers that
+    behave alike; "" until they are compared. `is_stale`: something has changed since it was checked or compared. `accepted`: its files are in
+    the workspace.
+    """
 
     slot: int
     status: Status
@@ -105,52 +109,45 @@ class BoardRow(msgspec.Struct, frozen=True, kw_only=True):
     judged: Judged | None = None
     test_changes: tuple[TestChange, ...] = ()
     problems: tuple[Problem, ...] = ()
-
-
-class _Candidate(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything needed to rank and show one response."""
-
-    response: Response
-    reading: Reading
-    changes: tuple[FileChange, ...]
-    report: CheckReport | None
-    has_no_verdict: bool
-    stale: Stale
-    cluster: str
-    cluster_size: int
-    prompt_read: PromptRead | None
-    test_changes: tuple[TestChange, ...]
-    problems: tuple[Problem, ...]
-    made_from: MadeFrom | None
-
-    @property
-    def weakens_tests(self) -> bool:
-        """Whether its tests check less than the workspace's."""
-        return worst(self.test_changes) == "weakened" or (self.report is not None and self.report.weakens_tests)
+    why: str = ""
+    evidence: tuple[Evidence, ...] = ()
+    class_: str = msgspec.field(default="", name="class")
+    is_stale: bool = False
+    accepted: bool = False
 
 
 def board(workspace: Workspace, generation_id: int) -> list[BoardRow]:
-    """The latest version of each response, best first. Raises DceError not_found.
+    """The latest version of each response, best first, in the order of `ranking.py`. Raises DceError not_found."""
+    ordered = ranked(candidates(workspace, generation_id))
+    now = workspace.clock()
+    said = judged(workspace.store.comparisons.latest(generation_id))
+    return [
+        msgspec.structs.replace(_row(candidate, rank, now, ordered), judged=said.get(candidate.slot))
+        for rank, candidate in enumerate(ordered, start=1)
+    ]
 
-    First come responses that are complete, parse cleanly, compile, weaken no test and break nothing that worked before (if no response
-    was checked: without the last), then the others with files, those that weaken tests last, then the rest. Ties are broken by fewer new
-    failures, then more tests gained, then fewer failures, then more agreement with other responses, then the lower slot.
-    """
+
+def candidates(workspace: Workspace, generation_id: int, current: Current | None = None) -> list[Candidate]:
+    """What is known of the latest version of each response, in the order of their slots. Raises DceError not_found."""
     manifest = _manifest(workspace, generation_id)
     responses = workspace.responses(generation_id)
     readings = {response.slot: workspace.reading(generation_id, response.slot) for response in responses}
     keyed = workspace.store.check_reports.keyed(generation_id, CheckReport)
     reports = {slot: report for slot, (report, _) in keyed.items()}
-    current = Current(workspace.project)
+    current = current or Current(workspace.project)
     letters = cluster(readings, manifest)
     checks = readable_checks(workspace.project)
     files = CurrentFiles(workspace.project)
     looking = Looking(workspace.project, files)
     sent, is_exact = _prompt_size(workspace, generation_id)
     follow_ups = workspace.store.follow_ups.of(generation_id)
-    sizes = Counter(letter for letter in letters.values() if letter)
-    candidates = [
-        _Candidate(
+    accepted = {
+        (row.slot, row.version)
+        for row in workspace.store.acceptances.list("applied")
+        if row.generation == generation_id
+    }
+    found = [
+        Candidate(
             response=response,
             reading=readings[response.slot],
             changes=_changes(workspace.project, readings[response.slot], manifest, files),
@@ -158,21 +155,16 @@ def board(workspace: Workspace, generation_id: int) -> list[BoardRow]:
             has_no_verdict=response.slot in reports and bool(reports[response.slot].problem),
             stale=current.why_stale(keyed[response.slot][1], readings[response.slot]) if response.slot in keyed else "",
             cluster=letters[response.slot],
-            cluster_size=sizes[letters[response.slot]],
             prompt_read=prompt_read(response.prompt_tokens, sent, is_exact=is_exact),
             test_changes=exam_of(workspace.project, readings[response.slot], checks).changes,
             problems=looking.problems(readings[response.slot]),
             made_from=follow_ups[response.slot].made_from if response.slot in follow_ups else None,
+            is_checked=bool(reports),
+            is_accepted=(response.slot, response.version) in accepted,
         )
         for response in responses
     ]
-    ordered = sorted(candidates, key=lambda candidate: _key(candidate, is_checked=bool(reports)))
-    now = workspace.clock()
-    said = judged(workspace.store.comparisons.latest(generation_id))
-    return [
-        msgspec.structs.replace(_row(candidate, rank, now), judged=said.get(candidate.response.slot))
-        for rank, candidate in enumerate(ordered, start=1)
-    ]
+    return with_behaviour(workspace, generation_id, found, current)
 
 
 def _verdict(report: CheckReport | None) -> CheckReport | None:
@@ -205,37 +197,7 @@ def _changes(
     return tuple(change for change in changes(project, reading, manifest, files) if change.change != "same")
 
 
-def _key(candidate: _Candidate, *, is_checked: bool) -> tuple[int, ...]:
-    """Sorts best first."""
-    response, reading, report = candidate.response, candidate.reading, candidate.report
-    is_readable = reading.parse != "failed" and bool(reading.files)
-    is_clean = is_readable and reading.parse == "ok" and response.status is Status.COMPLETE
-    # Passing checks prove little if a path may be wrong or a file contains stray marks.
-    is_clean = is_clean and not any(flag in _UNCLEAN for change in candidate.changes for flag in change.flags)
-    is_clean = is_clean and candidate.prompt_read is None and not candidate.weakens_tests
-    is_clean = is_clean and not any(problem.flag == "does_not_compile" for problem in candidate.problems)
-    breaks_nothing = report is not None and report.breaks_nothing
-    if is_clean and (breaks_nothing or not is_checked):
-        tier = 0
-    elif is_readable:
-        tier = 1
-    else:
-        tier = 2
-    return (
-        tier,
-        # Whoever makes the exam easier may have needed it.
-        int(candidate.weakens_tests),
-        # Checked responses come before unchecked ones, about which nothing is known.
-        int(report is None),
-        report.new_failures if report else 0,
-        -report.gained if report else 0,
-        report.failed if report else 0,
-        -candidate.cluster_size,
-        response.slot,
-    )
-
-
-def _row(candidate: _Candidate, rank: int, now: float) -> BoardRow:
+def _row(candidate: Candidate, rank: int, now: float, everybody: Sequence[Candidate]) -> BoardRow:
     response, report = candidate.response, candidate.report
     return BoardRow(
         slot=response.slot,
@@ -254,6 +216,11 @@ def _row(candidate: _Candidate, rank: int, now: float) -> BoardRow:
         test_changes=candidate.test_changes,
         problems=candidate.problems,
         made_from=candidate.made_from,
+        why=why(candidate, everybody),
+        evidence=evidence(candidate),
+        class_=candidate.letter,
+        is_stale=bool(candidate.stale if report else "") or bool(candidate.letter and candidate.why_behaviour_stale),
+        accepted=candidate.is_accepted,
     )
 
 
@@ -271,7 +238,7 @@ def _checks(report: CheckReport, stale: Stale) -> ChecksCount:
     )
 
 
-def _flags(candidate: _Candidate) -> tuple[str, ...]:
+def _flags(candidate: Candidate) -> tuple[str, ...]:
     """All flags of the answer and its files, each once."""
     found = set(candidate.reading.flags).union(*(change.flags for change in candidate.changes))
     if not candidate.response.text:

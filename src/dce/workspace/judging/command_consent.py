@@ -15,23 +15,27 @@ from dce.workspace.judging.checks_file import ChecksFile
 from dce.workspace.judging.lanes.lane import Kind
 from dce.workspace.record.meta import MetaStore
 
+PROBES = "short calls of the code that the responses change, with values from the tests and at the edges"
+"""What runs besides the commands, to compare how the responses behave."""
+
 KEY = "commands:"
 """Prefix of the keys in the store's meta table; the digest follows."""
 
 
 class Commands(msgspec.Struct, frozen=True, kw_only=True):
-    """What running the checks would do. `digest` stands for all that a user agrees to: the commands, what a lane shows them, and its
-    kind. `commands` are as one would type them, setup first."""
+    """What running the checks and comparing behaviour would do. `digest` stands for all that a user agrees to: the commands, the probes,
+    what a lane shows them, and its kind. `commands` are as one would type them, setup first; `probes` says what else runs."""
 
     digest: str
     commands: tuple[str, ...]
     lane: Kind
     lane_why: str
     network: bool
+    probes: str = PROBES
 
     def describe(self) -> str:
         """One sentence for the user who is asked."""
-        return f"{'; '.join(self.commands)}. {self.containment()}"
+        return f"{'; '.join((*self.commands, self.probes))}. {self.containment()}"
 
     def containment(self) -> str:
         """What holds the commands."""
@@ -58,6 +62,7 @@ def commands_of(file: ChecksFile, lane: Kind, lane_why: str) -> Commands:
             if key in {"link", "copy", "env", "setup", "network"}
         },
         "kind": lane,
+        "probes": PROBES,
     }
     return Commands(
         digest=hashlib.sha256(msgspec.json.encode(said, order="sorted")).hexdigest(),
@@ -87,6 +92,6 @@ class CommandConsents:
         if not self.covers(commands):
             raise DceError(
                 "consent_needed",
-                f"nobody has agreed to these commands yet, which run on code that a model wrote: {commands.describe()}",
-                hint="Read the commands in .dce/checks.toml, then agree once: `dce run-checks --yes`.",
+                f"nobody has agreed yet to what runs on code that a model wrote: {commands.describe()}",
+                hint="Read the commands in .dce/checks.toml, if there are any, then agree once: `dce run-checks --yes`.",
             )

@@ -175,7 +175,26 @@ CREATE TABLE comparisons (
 """
 # What a judge said of two versions: `record/comparisons.py`.
 
-STEPS: tuple[str, ...] = (_FIRST, _HISTORY, _JUDGEMENTS, _PROMPT_READ, _CHECK_KEYS, _FOLLOW_UPS, _PICKS, _COMPARISONS)
+_BEHAVIOURS = """
+CREATE TABLE behaviours (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, generation INTEGER NOT NULL REFERENCES generations (id), base TEXT NOT NULL,
+    answers TEXT NOT NULL, probes TEXT NOT NULL, checks TEXT NOT NULL, stamp TEXT NOT NULL, report TEXT NOT NULL,
+    created_at REAL NOT NULL, UNIQUE (generation, base, answers, probes, checks)
+);
+"""
+# How a generation's answers behave, compared with each other: `record/behaviours.py`.
+
+STEPS: tuple[str, ...] = (
+    _FIRST,
+    _HISTORY,
+    _JUDGEMENTS,
+    _PROMPT_READ,
+    _CHECK_KEYS,
+    _FOLLOW_UPS,
+    _PICKS,
+    _COMPARISONS,
+    _BEHAVIOURS,
+)
 
 
 def migrate(db: sqlite3.Connection) -> None:

@@ -14,7 +14,7 @@ from dce.workspace.record.failures import UNREADABLE
 
 TABLES = (
     *("meta", "token_counts", "cycles", "prompts", "generations", "responses", "pieces", "check_reports"),
-    *("blobs", "acceptances", "imports", "origins", "judgements", "base_reports"),
+    *("blobs", "acceptances", "imports", "origins", "judgements", "base_reports", "behaviours"),
     "follow_ups",
     "picks",
     "comparisons",
@@ -27,7 +27,9 @@ _KEYS = {"meta": ("key",), "token_counts": ("tokenizer", "sha256")}
 _MAX_GAP = 20_000
 """How many rowids after an unreadable one are tried before the rest of the table is read from its end."""
 
-_SINCE_LATER = frozenset({"imports", "origins", "judgements", "base_reports", "follow_ups", "picks", "comparisons"})
+_SINCE_LATER = frozenset(
+    {"imports", "origins", "judgements", "base_reports", "behaviours", "follow_ups", "picks", "comparisons"}
+)
 """Tables that an intact store of an earlier version lacks."""
 
 _REPAIRS = (
@@ -51,6 +53,7 @@ _REPAIRS = (
         f"DELETE FROM {table} WHERE (generation, slot, version) NOT IN (SELECT generation, slot, version FROM responses)"  # noqa: S608
         for table in ("pieces", "check_reports", "judgements")
     ),
+    "DELETE FROM behaviours WHERE generation NOT IN (SELECT id FROM generations)",
     "DELETE FROM follow_ups WHERE (generation, from_slot, from_version) NOT IN"
     " (SELECT generation, slot, version FROM responses)"
     " OR (generation, slot) NOT IN (SELECT generation, slot FROM responses)",

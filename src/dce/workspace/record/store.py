@@ -10,6 +10,7 @@ from typing import Self
 
 from dce.workspace.record.acceptances import Acceptances
 from dce.workspace.record.base_reports import BaseReports
+from dce.workspace.record.behaviours import Behaviours
 from dce.workspace.record.blobs import Blobs
 from dce.workspace.record.check_reports import CheckReports
 from dce.workspace.record.comparisons import Comparisons
@@ -54,6 +55,7 @@ class Store:
         self.base_reports = BaseReports(self.database)
         self.judgements = Judgements(self.database)
         self.comparisons = Comparisons(self.database)
+        self.behaviours = Behaviours(self.database)
         self.picks = Picks(self.database)
         self.acceptances = Acceptances(self.database)
         self.history = History(self.database)

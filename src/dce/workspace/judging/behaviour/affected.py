@@ -1,12 +1,15 @@
 """What the answers change, by name, and what depends on that in the same file: only there can they behave differently.
 
-Pure. Probes are few, and a large project has many tests: those that mention what is affected come first.
+Pure. Probes are few, and a large project has many tests: if some mention what is affected, only those are used.
 """
 
 import ast
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from dce.workspace.judging.behaviour.visible_tests import Function, names_in
+
+_WORD = re.compile(r"\w+")
 
 
 def affected(versions: Sequence[str]) -> frozenset[str]:
@@ -36,28 +39,34 @@ def only(text: str, names: frozenset[str]) -> str:
     return "\n".join(ast.unparse(node) for node in dict.fromkeys(kept)) if kept else text
 
 
-def first(text: str, names: frozenset[str]) -> str:
-    """A test file with the tests that mention these names before the others; as it is if it cannot be parsed."""
+def telling_tests(text: str, names: frozenset[str]) -> str:
+    """A test file with only the tests that mention these names; "" if none does or it cannot be parsed."""
     tree = _parsed(text)
     if tree is None:
-        return text
+        return ""
+    body: list[ast.stmt] = []
+    kept = 0
     for node in tree.body:
         if isinstance(node, ast.ClassDef):
-            node.body = _sorted(node.body, names)
-    return ast.unparse(ast.Module(_sorted(tree.body, names), []))
+            tests = [item for item in node.body if _is_test(item)]
+            telling = [item for item in tests if _mentioned(item) & names]
+            node.body = [item for item in node.body if item not in tests or item in telling] or [ast.Pass()]
+            kept += len(telling)
+        elif _is_test(node):
+            if not _mentioned(node) & names:
+                continue
+            kept += 1
+        body.append(node)
+    return ast.unparse(ast.Module(body, [])) if kept else ""
 
 
 def mentions(text: str, names: frozenset[str]) -> int:
-    """How many of these names a file mentions."""
-    tree = _parsed(text)
-    return len(_mentioned(tree) & names) if tree is not None else 0
+    """How many of these names a file mentions, in whatever way."""
+    return len(names.intersection(_WORD.findall(text)))
 
 
-def _sorted(body: list[ast.stmt], names: frozenset[str]) -> list[ast.stmt]:
-    """Definitions stay where they are among each other; of functions and classes, those that mention a name come first."""
-    return sorted(
-        body, key=lambda node: isinstance(node, Function | ast.ClassDef) and 1 + (not _mentioned(node) & names)
-    )
+def _is_test(node: ast.stmt) -> bool:
+    return isinstance(node, Function) and node.name.startswith("test")
 
 
 def _definitions(text: str) -> dict[str, ast.stmt]:

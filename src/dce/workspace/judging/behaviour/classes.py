@@ -33,8 +33,9 @@ class BehaviourClass(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EvidenceRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One probe and what it showed, for each slot."""
+    """One probe (`id`, `label`) and what it showed, for each slot."""
 
+    id: str
     label: str
     cells: Mapping[int, str]
 
@@ -51,8 +52,9 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     sentence: str
 
 
-def compare(probes: Sequence[Probe], results: Results) -> Comparison:
-    """Puts the answers in classes. With fewer than two answers there is one class and nothing to decide."""
+def compare(probes: Sequence[Probe], results: Results, *, among: str = "") -> Comparison:
+    """Puts the answers in classes. With fewer than two answers there is one class and nothing to decide. `among`: which answers these
+    are, in the sentence: "that pass"."""
     slots = tuple(sorted(results))
     texts = {probe.id: compared_texts(probe.id, results) for probe in probes}
     deciding = [probe for probe in probes if _decides(texts[probe.id])]
@@ -69,7 +71,7 @@ def compare(probes: Sequence[Probe], results: Results) -> Comparison:
         probes=len(probes),
         deciding=len(deciding),
         rows=rows,
-        sentence=_sentence(classes, len(probes), texts, deciding),
+        sentence=_sentence(classes, len(probes), texts, deciding, among),
     )
 
 
@@ -117,7 +119,9 @@ def _rows(
     }
     chosen |= {probe.id: probe for probe in ordered if probe.id not in chosen}
     return tuple(
-        EvidenceRow(label=probe.label, cells={slot: found[probe.id].shown for slot, found in results.items()})
+        EvidenceRow(
+            id=probe.id, label=probe.label, cells={slot: found[probe.id].shown for slot, found in results.items()}
+        )
         for probe in list(chosen.values())[:MAX_ROWS]
     )
 
@@ -140,16 +144,18 @@ def _sentence(
     count: int,
     texts: Mapping[str, Mapping[int, str]],
     deciding: Sequence[Probe],
+    among: str,
 ) -> str:
-    """ "3 of 7 agree; 4 and 9 differ on `merge([(5, 5)])`." """
+    """ "3 of 7 that pass agree; 4 and 9 differ on `merge([(5, 5)])`." """
     total = sum(len(members) for members in classes)
     if total < 2:
         return "One answer: nothing to compare it with."
+    which = f"{total} {among}".strip()
     if len(classes) == 1:
-        return f"All {total} behave alike on {count} probes."
+        return f"All {which} behave alike on {count} probes."
     first = classes[0]
     if len(first) == 1:
-        return f"No two of {total} behave alike; they differ on {len(deciding)} of {count} probes."
+        return f"No two of {which} behave alike; they differ on {len(deciding)} of {count} probes."
     ordered = sorted(deciding, key=lambda probe: (len(probe.label), probe.label))
     differing: dict[str, list[int]] = {}
     for members in classes[1:]:
@@ -159,7 +165,7 @@ def _sentence(
         f"{_listed(sorted(slots))} differ{'s' if len(slots) == 1 else ''} on `{label}`"
         for label, slots in list(differing.items())[:3]
     ]
-    return f"{len(first)} of {total} agree; {'; '.join(parts)}."
+    return f"{len(first)} of {which} agree; {'; '.join(parts)}."
 
 
 def _listed(slots: Sequence[int]) -> str:

@@ -4,9 +4,10 @@ from collections.abc import Iterable
 
 from dce.workspace.judging.behaviour.javascript_row import JAVASCRIPT
 from dce.workspace.judging.behaviour.language import Language
+from dce.workspace.judging.behaviour.other_row import OTHERS
 from dce.workspace.judging.behaviour.python_row import PYTHON
 
-LANGUAGES: tuple[Language, ...] = (PYTHON, JAVASCRIPT)
+LANGUAGES: tuple[Language, ...] = (PYTHON, JAVASCRIPT, OTHERS)
 """The first row that speaks for a file has it; a row for all other files comes last."""
 
 

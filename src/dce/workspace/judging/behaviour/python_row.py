@@ -1,10 +1,11 @@
 """Python's row: probes made from tests, docstrings and the changed modules, run by the project's own interpreter outside any test runner."""
 
+import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
-from dce.workspace.judging.behaviour.affected import affected, first, mentions, only
+from dce.workspace.judging.behaviour.affected import affected, mentions, only, telling_tests
 from dce.workspace.judging.behaviour.generate import Material, make_probes
 from dce.workspace.judging.behaviour.in_real_lane import ProbeLane
 from dce.workspace.judging.behaviour.language import Language, Place, Sources
@@ -43,9 +44,7 @@ def make(sources: Sources, seed: int) -> tuple[Probe, ...]:
 
 async def run(place: Place, probes: Sequence[Probe]) -> Mapping[str, Outcome]:
     """The outcomes, from one process of the project's interpreter for each round."""
-    found = _imports(place.sources).values()
-    beside = sorted({_folder(path) for path in place.sources.tests})
-    paths = tuple(dict.fromkeys(("", "src", *(one.root for one in found), *beside)))
+    paths = await asyncio.to_thread(_search_paths, place.sources)
     interpreter = Interpreter(program="python", paths=paths)
     return await run_probes(ProbeLane(place.lane), probes, interpreter, limits=place.limits)
 
@@ -61,20 +60,29 @@ PYTHON = Language(
 )
 
 
+def _search_paths(sources: Sources) -> tuple[str, ...]:
+    """Where modules and the tests' own modules are found, relative to the lane's root."""
+    beside = sorted({_folder(path) for path in sources.tests})
+    return tuple(dict.fromkeys(("", "src", *(found.root for found in _imports(sources).values()), *beside)))
+
+
 def _imports(sources: Sources) -> dict[str, Importable]:
     """How each changed file is imported; those that cannot be are left out."""
-    imported = frozenset().union(*(imported_names(text) for text in sources.tests.values()))
+    stems = frozenset(PurePosixPath(path).stem for path in sources.changed)
+    asking = [text for text in sources.tests.values() if mentions(text, stems)][:MAX_TEST_FILES]
+    imported = frozenset().union(*(imported_names(text) for text in asking))
     paths = sources.paths | frozenset(sources.changed)
     found = {path: importable(path, paths, imported) for path in sorted(sources.changed)}
     return {path: one for path, one in found.items() if one is not None}
 
 
 def _telling(sources: Sources, names: frozenset[str]) -> dict[str, str]:
-    """The tests that say most of what is affected, those first; and what they share."""
+    """The tests that mention what is affected, and what they share; if there is none, all tests, in the files' order."""
     shared = {path: text for path, text in sources.tests.items() if path.endswith("conftest.py")}
     counted = {path: mentions(text, names) for path, text in sources.tests.items() if path not in shared}
     ordered = sorted(counted, key=lambda path: (-counted[path], path))[:MAX_TEST_FILES]
-    return shared | {path: first(sources.tests[path], names) for path in ordered}
+    telling = {path: text for path in ordered if counted[path] and (text := telling_tests(sources.tests[path], names))}
+    return shared | (telling or {path: sources.tests[path] for path in ordered})
 
 
 def _folder(path: str) -> str:

@@ -4,11 +4,12 @@ How a command is isolated is not decided here: `Lane` is the whole of what is ne
 the lane's temporary folder, because a lane keeps only the end of what a command prints.
 """
 
+import asyncio
 import json
 import os
 import secrets
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -111,15 +112,18 @@ async def _round(
     }
     name = f"probes-{secrets.token_hex(4)}"
     asked, answered = (f"{name}.{end}" for end in ("json", "jsonl"))
-    (lane.written_tmp / asked).write_text(json.dumps(job), "utf-8")
-    started = (str(lane.tmp / interpreter.script),) if interpreter.script else ("-c", _SCRIPT.read_text("utf-8"))
+
+    def written() -> tuple[str, ...]:
+        (lane.written_tmp / asked).write_text(json.dumps(job), "utf-8")
+        return (str(lane.tmp / interpreter.script),) if interpreter.script else ("-c", _SCRIPT.read_text("utf-8"))
+
+    started = await asyncio.to_thread(written)
     await lane.run(
         (interpreter.program, *started, str(lane.tmp / asked), str(lane.tmp / answered)),
         variables={"PYTHONHASHSEED": str(way.hash_seed), "PYTHONDONTWRITEBYTECODE": "1"},
         timeout_s=limits.answer_s + 10 * limits.probe_s,
     )
-    output = _read_results(lane.written_tmp / answered)
-    outcomes = {found_id: outcome for line in output.splitlines() for found_id, outcome in _read(line)}
+    outcomes = await asyncio.to_thread(lambda: dict(_outcomes(_read_results(lane.written_tmp / answered))))
     died = Outcome(kind="died", text="died", shown="the process ended")
     return {probe.id: outcomes.get(probe.id, died) for probe in probes}
 
@@ -135,6 +139,11 @@ def _read_results(path: Path) -> bytes:
         return b""
     with os.fdopen(handle, "rb") as file:
         return file.read(MAX_RESULTS_BYTES)
+
+
+def _outcomes(output: bytes) -> Iterator[tuple[str, Outcome]]:
+    for line in output.splitlines():
+        yield from _read(line)
 
 
 def _read(line: bytes) -> list[tuple[str, Outcome]]:
