@@ -157,16 +157,17 @@ def by_support(kind: str, silent: Container[str] = ()) -> Way:
     support."""
 
     def way(pool: Sequence[Judged]) -> list[Key]:
-        totals = [0.0] * len(pool)
+        totals, ran = [0.0] * len(pool), [0] * len(pool)
         shown = _shown(pool, kind)
         for probe in pool[0].probes.get(kind, ()):
             outcomes = [answer.probes[kind][probe] for answer in pool]
-            counted = Counter(outcomes)
+            counted = Counter(outcome for outcome in outcomes if outcome != "not run")
             if len(counted) > 1 and 2 * counted["unstable"] <= len(pool):
                 for number, outcome in enumerate(outcomes):
+                    ran[number] += outcome != "not run"
                     if not silent or shown[number].get(probe) not in silent:
-                        totals[number] += counted[outcome]
-        return [(round(total, 6),) for total in totals]
+                        totals[number] += counted[outcome] / counted.total()
+        return [(round(total / count, 6) if count else 0.0,) for total, count in zip(totals, ran, strict=True)]
 
     return way
 

@@ -1,11 +1,14 @@
 """Probes run on an answer: what is recorded, what does not matter, and that nothing they do ends the run."""
 
+import asyncio
+import sys
 from pathlib import Path
 
 import pytest
 
 from dce.workspace.judging.behaviour.probe import Probe
-from tests.workspace.probing import run, steps
+from dce.workspace.judging.behaviour.running import Interpreter, Limits, run_probes
+from tests.workspace.probing import FolderLane, run, steps
 
 
 def test_values_exceptions_output_and_changed_arguments_are_recorded(tmp_path: Path) -> None:
@@ -197,3 +200,14 @@ def test_a_project_s_exception_shows_its_numbers_and_single_words(tmp_path: Path
     found = run(tmp_path, text, *(steps(f"answer.f({given})") for given in ("3, 'a b'", "3, 'b c'", "4, 'a b'")))
     assert found[0].shown == "raises Wrong(at=3)"
     assert found[0].text == found[1].text != found[2].text
+
+
+def test_what_time_was_left_for_is_kept(tmp_path: Path) -> None:
+    """An answer that is slow everywhere has the results that came in time; the rest is not run, and nothing has died."""
+    text = "import time\ndef f(x):\n    time.sleep(0.4)\n    return x\n"
+    lane = FolderLane(tmp_path, {"answer.py": text})
+    probes = [steps(f"answer.f({number})") for number in range(20)]
+    limits = Limits(probe_s=5.0, answer_s=3.0)
+    found = asyncio.run(run_probes(lane, probes, Interpreter(program=sys.executable), limits=limits))
+    kinds = {outcome.kind for outcome in found.values()}
+    assert kinds == {"value", "not run"}

@@ -33,6 +33,9 @@ PAIRS = 40
 MAX_MADE = 4
 """Most calls that only make an object of a class."""
 
+PROGRAM_COST = 3
+"""A probe that starts a program takes far longer than a call: there are so many times fewer of them."""
+
 ORDERS = 16
 """Most orders in which the steps of one test are done."""
 
@@ -75,12 +78,20 @@ def make_probes(material: Material, *, seed: int = 0, shares: Mapping[Origin, in
     for origin, candidates in made:
         # What the tests leave unused goes to the functions that no test calls, which come last.
         wanted = total if origin == "surface" else len(probes) + shares.get(origin, 0)
+        programs = 0
         for snippet in candidates:
             if len(probes) >= wanted:
                 break
+            programs += _starts_program(snippet)
+            if _starts_program(snippet) and programs > shares.get(origin, 0) // PROGRAM_COST:
+                continue
             probe = _probe(snippet, origin)
             probes.setdefault(probe.id, probe)
     return tuple(probes.values())
+
+
+def _starts_program(snippet: Snippet) -> bool:
+    return any("subprocess" in line for line in (*snippet.header, *snippet.steps))
 
 
 def _probe(snippet: Snippet, origin: Origin) -> Probe:
