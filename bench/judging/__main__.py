@@ -10,7 +10,7 @@ from pathlib import Path
 from bench.judging.asking import judged
 from bench.judging.choosing import Judged, Way, by_chance, by_truth, shares, worth
 from bench.judging.own_report import pools
-from bench.judging.own_tasks import FOLDER, HELD_OUT, Task, load_tasks, problems
+from bench.judging.own_tasks import FOLDER, HELD_OUT, Task, load_tasks, problems, runnable
 from bench.judging.recorded import draws, load
 from bench.judging.ways import BY_ORIGIN, OWN, RECORDED
 
@@ -58,7 +58,7 @@ def main() -> int:
 def _own(which: str, only: str) -> dict[str, Task]:
     folders = {"tuned": (FOLDER,), "held-out": (HELD_OUT,), "all": (FOLDER, HELD_OUT)}[which]
     found = {name: task for folder in folders for name, task in load_tasks(folder).items()}
-    return {name: task for name, task in found.items() if not only or name in only.split(",")}
+    return runnable({name: task for name, task in found.items() if not only or name in only.split(",")})
 
 
 def _print(title: str, found: Pools, ways: Mapping[str, Way]) -> None:

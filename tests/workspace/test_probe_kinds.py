@@ -159,3 +159,12 @@ def test_a_decorator_with_arguments_is_not_a_call_to_vary() -> None:
     )
     assert not [label for label in found if label.startswith("cached(")]
     assert any("cached(11)" in label for label in found)
+
+
+def test_a_result_is_changed_to_see_whether_it_is_what_was_given() -> None:
+    """After that the arguments are looked at, and the call is made again."""
+    test = "from it import f\ndef test():\n    assert f([1], 2) == [1]\n"
+    material = Material(tests={"test_it.py": test}, modules={"it": ("def f(x, y): ...",) * 2})
+    found = [probe.steps for probe in make_probes(material)]
+    wanted = ("given_1 = [1]", "result = f(given_1, 2)", "__spoil__(result)", "given_1", "f(given_1, 2)")
+    assert wanted in found

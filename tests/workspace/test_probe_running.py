@@ -211,3 +211,12 @@ def test_what_time_was_left_for_is_kept(tmp_path: Path) -> None:
     found = asyncio.run(run_probes(lane, probes, Interpreter(program=sys.executable), limits=limits))
     kinds = {outcome.kind for outcome in found.values()}
     assert kinds == {"value", "not run"}
+
+
+def test_a_result_that_shares_what_was_given_shows_it(tmp_path: Path) -> None:
+    """What is done to the result reaches the argument, or not."""
+    text = "import copy\ndef same(x):\n    return x\ndef copied(x):\n    return copy.deepcopy(x)\n"
+    probes = [steps("a = {'b': [1]}", f"r = answer.{name}(a)", "__spoil__(r)", "a") for name in ("same", "copied")]
+    shared, apart = run(tmp_path, text, *probes)
+    assert "spoiled" in shared.shown
+    assert apart.shown == "{'b': [1]}"

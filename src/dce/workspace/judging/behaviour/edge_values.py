@@ -64,16 +64,6 @@ def _float(value: float) -> Iterator[object]:
 
 def _text(value: str) -> Iterator[object]:
     yield ""
-    yield from (value * 2, value[:-1], value[1:], value.swapcase(), f" {value} ", " ", f"{value}\n", value[::-1])
-    yield from (f"{value} {value}", value.upper(), value.lower())
-    for separator in dict.fromkeys(char for char in value if char in _SEPARATORS):
-        yield value.replace(separator, separator * 2)
-        yield separator + value + separator
-        yield value.replace(separator, "", 1)
-    if "\n" in value:
-        yield value.replace("\n", "\r\n")
-        yield value.rstrip("\n")
-        yield value.replace("\n", "\n\n")
     if _NUMBER.fullmatch(value):
         yield from (
             f"{value}5",
@@ -84,6 +74,16 @@ def _text(value: str) -> Iterator[object]:
             f"+{value}",
             "1e3",
         )
+    yield from (value * 2, value[:-1], value[1:], value.swapcase(), f" {value} ", " ", f"{value}\n", value[::-1])
+    yield from (f"{value} {value}", value.upper(), value.lower())
+    for separator in dict.fromkeys(char for char in value if char in _SEPARATORS):
+        yield value.replace(separator, separator * 2)
+        yield separator + value + separator
+        yield value.replace(separator, "", 1)
+    if "\n" in value:
+        yield value.replace("\n", "\r\n")
+        yield value.rstrip("\n")
+        yield value.replace("\n", "\n\n")
     if any(char in string.digits for char in value):
         yield "".join("9" if char in string.digits else char for char in value)
         yield "".join("0" if char in string.digits else char for char in value)

@@ -21,7 +21,7 @@ from dce.workspace.judging.behaviour.surface import made_up_calls, public_functi
 from dce.workspace.judging.behaviour.variations import pairs, sequences, singles
 from dce.workspace.judging.behaviour.visible_tests import TestSource, read_test_file, snippets
 
-SHARES: Mapping[Origin, int] = {"example": 40, "edge": 160, "pair": 120, "sequence": 80, "scale": 10, "surface": 50}
+SHARES: Mapping[Origin, int] = {"example": 40, "edge": 240, "pair": 160, "sequence": 110, "scale": 10, "surface": 50}
 """How many probes of each origin are made at most. Together they run on an answer in about a second."""
 
 MAX_SEEDS = 60
@@ -199,14 +199,19 @@ def _scaled(snippet: Snippet) -> list[Snippet]:
 
 
 def _sequences(single: Sequence[Snippet], whole: Sequence[Snippet], rng: random.Random) -> Iterator[Sequence[Snippet]]:
-    """Tests in another order, every other one with a value at the edge too; and every call made twice in a row."""
+    """Tests in another order, every other one with a value at the edge too; and every call made twice in a row, or
+    again after its result was changed."""
     for snippet in whole:
         orders = sequences(snippet.steps, rng, ORDERS)
         changed = [next(singles(steps, rng), steps) if number % 2 else steps for number, steps in enumerate(orders)]
         yield [Snippet(header=snippet.header, steps=steps) for steps in changed]
     for snippet in single:
         steps = hoisted(snippet.steps[-1])
-        yield [Snippet(header=snippet.header, steps=(*steps, steps[-1]))]
+        twice = Snippet(header=snippet.header, steps=(*steps, steps[-1]))
+        given = [step.split(" = ")[0] for step in steps[:-1]]
+        # What is done to a result must not reach what was given, nor the next result.
+        spoiled = (*steps[:-1], f"result = {steps[-1]}", "__spoil__(result)", *given, steps[-1])
+        yield [twice, Snippet(header=snippet.header, steps=spoiled)] if given else [twice]
 
 
 def _in_turns(streams: Iterable[Iterable[Snippet]]) -> Iterator[Snippet]:

@@ -210,7 +210,7 @@ def run_probe(probe: dict[str, Any], folder: str) -> dict[str, Any]:
     """Runs one probe in this process and returns what it showed. `probe["provided"]` makes what a test runner gives to tests."""
     recorder = Recorder(Describer(folder))
     space: dict[str, Any] = {"__name__": "__probe__", "__record__": recorder.record, "__run__": _run_coroutine}
-    space["__namespace__"] = types.SimpleNamespace
+    space["__namespace__"], space["__spoil__"] = types.SimpleNamespace, _spoil
     output, errors = io.StringIO(), io.StringIO()
     random.seed(0)
     began = time.process_time()
@@ -240,6 +240,14 @@ def run_probe(probe: dict[str, Any], folder: str) -> dict[str, Any]:
         "files": _files(folder),
         "cpu_s": round(time.process_time() - began, 4),
     }
+
+
+def _spoil(value: Any, depth: int = 0) -> None:
+    """Changes a result, and what it holds, the way a careless caller does."""
+    if depth < 3 and isinstance(value, (list, dict)):
+        for held in list(value.values() if isinstance(value, dict) else value)[:MAX_ITEMS]:
+            _spoil(held, depth + 1)
+        value.append("spoiled") if isinstance(value, list) else value.update(spoiled=1)
 
 
 def _after(describer: Describer, name: str, value: object) -> str:
