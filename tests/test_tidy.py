@@ -80,7 +80,8 @@ ORDERS = {
         *("app", "server", "openapi"),
     ),
     "cli": (
-        *("exits", "moments", "output", "tables", "waiting", "completion", "context", "progress", "consent", "running"),
+        *("exits", "moments", "output", "tables", "waiting", "completion", "context", "progress", "consent"),
+        *("checks", "checks_along", "running"),
         *("init", "select", "files", "cycle", "secrets", "settings", "prompt", "generate", "regenerate", "continue_"),
         *(
             "stop",
@@ -90,7 +91,6 @@ ORDERS = {
             "show",
             "diff",
             "judge",
-            "checks",
             "follow_up",
             "run_checks",
             "accept",

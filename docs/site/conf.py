@@ -27,6 +27,7 @@ NAVIGATION = {
         "docs/guide/models",
         "docs/guide/checks",
         "docs/guide/lanes",
+        "docs/guide/behaviour",
         "docs/guide/judge",
         "docs/guide/follow-ups",
         "docs/guide/accepting",
@@ -63,6 +64,8 @@ NAVIGATION = {
         "docs/adr/README",
         "docs/faults",
         "bench/results/README",
+        "bench/results/judging",
+        "bench/judging/README",
         "SECURITY",
         "CHANGELOG",
     ),
@@ -77,7 +80,7 @@ release = version = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))[
 
 extensions = ["myst_parser"]
 root_doc = START
-include_patterns = ["*.md", "docs/**.md", "bench/results/README.md", "examples/*/README.md", "frontend/README.md"]
+include_patterns = ["*.md", "docs/**.md", "bench/*/*.md", "examples/*/README.md", "frontend/README.md"]
 exclude_patterns = [
     ".*",
     "build",

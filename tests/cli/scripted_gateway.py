@@ -24,7 +24,8 @@ def answer_of(summary: str, **files: str) -> str:
 
 
 class ScriptedGateway:
-    """Answers choice i with `answers[i % len]`; `pause` keeps the stream open after its first half until `resume` is set."""
+    """Answers choice i with `answers[i % len]`; `pause` keeps the stream open after its first half until `resume` is set, `held` only
+    those choices, while the others finish."""
 
     def __init__(self) -> None:
         self.answers: Sequence[str] = ["hello"]
@@ -32,6 +33,7 @@ class ScriptedGateway:
         self.context = 8192
         self.requests: list[tuple[str, str, Any]] = []
         self.is_paused = False
+        self.held: frozenset[int] = frozenset()
         self.is_half_sent = threading.Event()
         self.resume = threading.Event()
         self.stopped: set[int] = set()
@@ -134,7 +136,9 @@ class ScriptedGateway:
         self.is_half_sent.set()
         if self.is_paused:
             self.resume.wait(300)
-        for index, text in enumerate(texts):
+        for index, text in sorted(enumerate(texts), key=lambda item: item[0] in self.held):
+            if index in self.held:
+                self.resume.wait(300)
             if index in self.stopped:
                 self._chunk(handler, index, {"delta": {}, "finish_reason": "stopped"})
                 continue

@@ -64,7 +64,7 @@ def test_failing_checks_are_repaired(dce: Dce, generated: Path, gateway: Scripte
     bodies = [body for _, path, body in gateway.requests if path == "/api/dce/proxy"]
     assert len(bodies) == 3
     assert "Check `a` ended with exit code 1" in bodies[0]["messages"][2]["content"]
-    assert "nothing that response 6" in dce("follow-up", 6, "--failing", code=3).err
+    assert "nothing fails with response 6" in dce("follow-up", 6, "--failing", code=3).err
 
 
 @pytest.mark.parametrize(

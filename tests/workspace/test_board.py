@@ -97,7 +97,7 @@ def test_flaky_tests_and_limits_are_flags(tmp_path: Path) -> None:
 
 
 def test_order_with_checks(tmp_path: Path) -> None:
-    """Complete, clean and passing first; then by fewest new failures and fewest failures; unreadable ones last."""
+    """Complete and passing first, whether its form needed a repair or not; then by fewest new failures and fewest failures; unreadable ones last."""
     bench = Bench(tmp_path, FILES)
     repaired = Reading(files=(FileBlock(path="calc.py", content=GOOD),), parse="repaired")
     generation = bench.answer(
@@ -113,7 +113,7 @@ def test_order_with_checks(tmp_path: Path) -> None:
     for slot, report in {2: _report(2, 1), 3: _report(3), 5: _report(), 6: _report(), 7: _report()}.items():
         bench.store.check_reports.put(generation, slot, 1, report)
     rows = board(bench, generation)
-    assert _order(rows) == [7, 5, 6, 3, 2, 4, 1]
+    assert _order(rows) == [5, 7, 6, 3, 2, 4, 1]
     assert rows[2].flags == ("truncated",)
     assert rows[-2].checks is None
 

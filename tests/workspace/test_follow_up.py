@@ -291,7 +291,7 @@ def _repaired(workspace: Workspace, generation: int, rounds: int) -> list[tuple[
 
 
 def test_a_repair_stops_at_the_first_answer_that_breaks_nothing(tmp_path: Path) -> None:
-    """Each round sends what fails only with the answer it starts from; what fails anyway is left out, and no round is wasted."""
+    """Each round sends what fails with the answer it starts from; what fails anyway is marked and comes last, and no round is wasted."""
     scripts = (script(answer(4)), script(answer(2)), script(answer(9)))
     with opened(tmp_path, *scripts, checks=CHECKS) as workspace:
         generation = asked(workspace, answer(3))
@@ -300,7 +300,9 @@ def test_a_repair_stops_at_the_first_answer_that_breaks_nothing(tmp_path: Path) 
         message = first.turns[-1].text
         assert "Check `two` ended with exit code 1" in message
         assert "value 3" in message
-        assert "never right" not in message
+        assert message.index("Check `two`") < message.index(
+            "Check `three` ended with exit code 3 (it fails without the answer too)"
+        )
         assert message.endswith(f"Mind the value.\n\n{WHOLE_AGAIN}")
         assert "value 4" in second.turns[-1].text
         lineage = {slot: found.from_slot for slot, found in workspace.store.follow_ups.of(generation).items()}
@@ -317,9 +319,18 @@ def test_a_repair_ends_with_its_rounds_or_without_files(tmp_path: Path) -> None:
         assert _repaired(workspace, generation, 3) == [(2, None)]
 
 
-def test_what_breaks_nothing_is_not_repaired(tmp_path: Path) -> None:
-    """If every failing check fails without the answer too, there is nothing to repair, and the error says so."""
-    with opened(tmp_path, script("x"), checks=CHECKS) as workspace:
+def test_a_task_may_be_to_make_a_failing_check_pass(tmp_path: Path) -> None:
+    """An answer that breaks nothing but leaves a check failing is repaired once every check passes, not at once."""
+    checks = '[[check]]\nname = "seven"\ncommand = ["python", "-c", "import sys, a; sys.exit(a.VALUE != 7)"]\n'
+    with opened(tmp_path, script(answer(4)), script(answer(7)), checks=checks) as workspace:
+        generation = asked(workspace, answer(3))
+        assert _repaired(workspace, generation, 5) == [(2, True), (3, True)]
+        assert "(it fails without the answer too)" in requests(workspace)[0].turns[-1].text
+
+
+def test_what_passes_is_not_repaired(tmp_path: Path) -> None:
+    """If no check fails there is nothing to repair, and the error says so; nor without files."""
+    with opened(tmp_path, script("x"), checks=CHECKS.partition('[[check]]\nname = "three"')[0]) as workspace:
         generation = asked(workspace, answer(2), "Which value?")
         for slot, code in ((1, "conflict"), (2, "invalid_input")):
             with pytest.raises(DceError) as caught:

@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from dce.workspace.judging.behaviour.affected import affected, only, telling_tests
+from dce.workspace.judging.behaviour.javascript_row import JAVASCRIPT
 from dce.workspace.judging.behaviour.language import Place, Sources
 from dce.workspace.judging.behaviour.languages import LANGUAGES, by_language
 from dce.workspace.judging.behaviour.probe import Outcome
 from dce.workspace.judging.behaviour.python_modules import Importable, importable, imported_names
 from dce.workspace.judging.behaviour.python_row import PYTHON, is_test, make
+from dce.workspace.judging.behaviour_sources import sources_of
 from dce.workspace.judging.lanes.lane import Kind
 from tests.workspace.judging import reading_of
 from tests.workspace.laned import KINDS, lanes_of, project_of
@@ -110,3 +112,18 @@ def test_probes_run_in_a_lane(tmp_path: Path, kind: Kind) -> None:
     (asked,) = [probe for probe in probes if probe.label == "add(1, 2)"]
     assert found[asked.id].shown == "(3, False)"
     assert set(found) == {probe.id for probe in probes}
+
+
+def test_a_read_me_is_read_for_the_rows_that_want_it(tmp_path: Path) -> None:
+    """Examples by the package's own name become probes; no other document is read."""
+    files = {
+        "package.json": '{"name": "calc"}',
+        "README.md": "```js\nimport { add } from 'calc';\nadd(1, 2);\n```\n",
+        "NOTES.md": "```js\nadd(9, 9);\n```\n",
+        "index.js": "export function add(a, b) { return a; }\n",
+    }
+    project = project_of(tmp_path, files)
+    answer = reading_of({"index.js": files["index.js"].replace("return a;", "return a + b;")})
+    sources = sources_of(project, [answer])["JavaScript"]
+    assert set(sources.documents) == {"package.json", "README.md"}
+    assert "add(1, 2)" in {probe.label for probe in JAVASCRIPT.make(sources, 0)}

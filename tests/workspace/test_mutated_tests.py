@@ -15,7 +15,6 @@ from dce.workspace.judging.behaviour.other_row import OTHERS
 from dce.workspace.judging.behaviour.probe import Outcome, Probe
 from dce.workspace.judging.checks_file import Check
 from dce.workspace.judging.lanes.lane import Kind
-from dce.workspace.judging.lanes.opening import LaneUnfit
 from tests.workspace.judging import reading_of
 from tests.workspace.laned import KINDS, lanes_of, project_of
 
@@ -153,9 +152,10 @@ def test_answers_that_differ_on_other_values_are_told_apart(tmp_path: Path, kind
 
 
 def test_without_a_check_that_runs_tests_nothing_is_compared(tmp_path: Path) -> None:
-    """The reason says so."""
-    with pytest.raises(LaneUnfit, match="no check of stage `test`"):
-        outcomes(tmp_path, "copy", {1: FIRST}, (Check(name="lint", command=("true",), stage="lint"),))
+    """Nothing is said about the answer, and the reason is shown."""
+    results = outcomes(tmp_path, "copy", {1: FIRST}, (Check(name="lint", command=("true",), stage="lint"),))
+    assert {outcome.kind for outcome in results[1].values()} == {"not run"}
+    assert all("no check of stage `test`" in outcome.shown for outcome in results[1].values())
 
 
 def test_the_row_comes_last() -> None:

@@ -22,6 +22,7 @@ from dce.workspace.generating.provider import (
     ProviderEvent,
     Waiting,
 )
+from dce.workspace.generating.provider_events import Turn
 
 Answer = Callable[[dict[str, Any]], httpx2.Response]
 
@@ -121,6 +122,17 @@ def test_slots_differ_as_was_asked() -> None:
         (1.5, 8, 9),
     ]
     assert "reasoning_effort" not in server.bodies[0]
+
+
+def test_a_conversation_is_sent_whole() -> None:
+    """A follow-up's turns come after the prompt, in their order."""
+    server = _Server(lambda _: _sse(_chunk("a", "stop"), _DONE))
+    _events(server.provider(), n=1, turns=(Turn(role="assistant", text="x?"), Turn(role="user", text="x.")))
+    assert [(message["role"], message["content"]) for message in server.bodies[0]["messages"]] == [
+        ("user", "p"),
+        ("assistant", "x?"),
+        ("user", "x."),
+    ]
 
 
 def test_a_stream_that_just_ends_is_an_error() -> None:

@@ -1,6 +1,7 @@
 """results/: what test runners print and write, read into one form. Most inputs are recorded from real runners."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -401,3 +402,13 @@ def test_names_are_bounded_and_unique() -> None:
     twice = [("a", "passed"), ("a", "failed"), ("a", "skipped")]
     assert results("r", twice).tests == (TestResult("a", "failed"),)  # type: ignore[arg-type]
     assert _outcomes(numbered("r", twice)) == {"a": "failed", "a (2)": "passed", "a (3)": "skipped"}  # type: ignore[arg-type]
+
+
+def test_a_test_in_documentation_keeps_its_name_when_lines_move() -> None:
+    """Cargo names such tests by their line; a line added above them makes no test missing and none new."""
+    text = (RECORDED / "cargo-all.txt").read_text("utf-8")
+    assert "(line " in text
+    moved = re.sub(r"\(line (\d+)\)", lambda found: f"(line {int(found[1]) + 7})", text)
+    found = read_printed(moved)
+    assert found is not None
+    assert _outcomes(found) == _outcomes(_read("cargo-all.txt"))

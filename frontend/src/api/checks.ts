@@ -32,7 +32,7 @@ async function agreed<T>(run: () => Promise<T>, edited: string | null = null, { 
         ? await request<CommandsView>("GET", show)
         : await request<CommandsView>("POST", "/api/checks/commands", { text: edited });
     if (!confirm(text.checks.agreeToCommands(view))) throw error;
-    await request<CommandsView>("POST", agree, { digest: view.digest, text: edited });
+    await request<CommandsView>("POST", agree, edited === null ? { digest: view.digest } : { digest: view.digest, text: edited });
     return run();
   }
 }

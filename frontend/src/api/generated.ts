@@ -73,6 +73,11 @@ export interface BehaviourClass {
   readonly slots: ReadonlyArray<number>;
 }
 
+/** The digest of what was shown to the person who consents. */
+export interface BehaviourConsent {
+  readonly digest: string;
+}
+
 /** The comparison of one generation. `compared`: the answers that passed, each in one of `classes` unless `left_out`. `probes`: how many ran; `deciding`: on how many of them answers differ; `matrix`: the most telling of those. `note`: why there is nothing to compare; "" otherwise. `among`: which answers these are, in words: "that pass", "that break nothing", "that can be read". */
 export interface BehaviourReport {
   readonly sentence: string;

@@ -113,7 +113,7 @@ export function MadeFromLine({ generation, slot, made }: { generation: number; s
           {asked === null ? text.followup.show : text.followup.hide}
         </button>
       </div>
-      {asked !== null && <pre className="file-text">{asked}</pre>}
+      {asked !== null && <textarea className="follow-up-request" rows={8} readOnly aria-label={text.followup.show} value={asked} />}
     </>
   );
 }

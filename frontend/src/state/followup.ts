@@ -9,11 +9,8 @@ import { get } from "./store";
 /** Most rounds of repair that the dialog offers; the panel's server allows more. */
 export const MAX_ROUNDS = 5;
 
-/** Whether a repair has something to send: a check that fails with the response and not without it. */
-export const isBroken = (row: BoardRow | undefined): boolean => {
-  const checks = row?.checks;
-  return checks != null && (checks.new_failures > 0 || (checks.failed > 0 && !checks.fails_anyway));
-};
+/** Whether a repair has something to send: a check fails with the response, or a test no longer runs. */
+export const isBroken = (row: BoardRow | undefined): boolean => (row?.checks?.failed ?? 0) + (row?.checks?.new_failures ?? 0) > 0;
 
 /** The responses that a response can be fused with. */
 export const othersOf = (generation: GenerationView, slot: number): ReadonlyArray<SlotProgress> =>

@@ -45,7 +45,7 @@ _GAP = 2
 def command(generation_id: int | None, is_full: bool, is_json: bool, directory: Path) -> None:
     """The ranked table of a generation's responses (default: the latest).
 
-    Best first: those that are complete, read cleanly and break nothing that worked before; then the fewest new failures, the most tests gained, the
+    Best first: those that are complete, read for sure and break nothing that worked before; then the fewest new failures, the most tests gained, the
     fewest failures; then those that behave like most others. Responses in one class behave alike on every probe. Under the table
     stands which one to look at first, why, and where the responses differ. Identical responses share a line.
     """

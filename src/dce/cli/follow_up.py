@@ -49,7 +49,7 @@ class _Wanted(msgspec.Struct, frozen=True, kw_only=True):
     type=click.IntRange(1, MAX_ROUNDS),
     default=1,
     show_default=True,
-    help="With --failing: repair again, up to this often, until an answer breaks nothing.",
+    help="With --failing: repair again, up to this often, until an answer is repaired.",
 )
 @generation_option
 @sending_options
@@ -59,8 +59,8 @@ def command(ctx: click.Context, /, slot: int, generation_id: int | None, directo
 
     The model gets the same prompt, response SLOT as its own answer, and a message made of what you give: your words (-m), the output of
     the checks that fail with it (--failing), another answer (--with). The new answer is a further response of the same generation; it is
-    complete, and read, checked and ranked like the others. Ends with 1 if the new answer did not finish or, with --failing, if none breaks
-    nothing.
+    complete, and read, checked and ranked like the others. Ends with 1 if the new answer did not finish or, with --failing, if it is not
+    repaired: it still breaks something or, where nothing was broken, a check still fails.
     """
     names = ("url", "key")
     wanted = msgspec.convert({name: value for name, value in options.items() if name not in names}, _Wanted)
@@ -116,7 +116,7 @@ async def _run(here: "Workspace", response: "Response", view: View) -> Exit:
 def _say_next(ask: "Ask", begun: "Response", rounds: "tuple[Round, ...]") -> None:
     slot = rounds[-1].slot if rounds else begun.slot
     if rounds and rounds[-1].is_repaired:
-        note(f"response {slot} breaks nothing")
+        note(f"response {slot} is repaired")
     elif rounds:
         times = f"{len(rounds)} rounds" if len(rounds) > 1 else "one round"
         note(f"not repaired after {times}: `dce run-checks {slot} --output` shows what fails")

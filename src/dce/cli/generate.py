@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from dce.cli.checks_along import along, along_settings
 from dce.cli.consent import secrets_option, sending_options, with_consent
 from dce.cli.context import (
     card_option,
@@ -31,6 +32,18 @@ from dce.wire.asking import MAX_RESPONSES
     "--max-tokens", type=click.IntRange(min=1), help="Max output tokens of a response (default: the settings')."
 )
 @click.option("--temperature", type=click.FloatRange(0, 2), help="Sampling temperature (default: the model's).")
+@click.option(
+    "--check/--no-check",
+    "is_check",
+    default=None,
+    help="Run the project's checks on each response as it completes (default: if you have agreed to the commands).",
+)
+@click.option(
+    "--enough",
+    metavar="K",
+    type=click.IntRange(1, MAX_RESPONSES),
+    help="Stop the rest as soon as K responses pass every check.",
+)
 @schema_option
 @card_option
 @secrets_option
@@ -41,6 +54,8 @@ def command(
     /,
     n: int | None,
     cycle_id: int | None,
+    is_check: bool | None,
+    enough: int | None,
     is_yes: bool,
     is_json: bool,
     directory: Path,
@@ -49,13 +64,16 @@ def command(
     """Have the model write N responses to the cycle's prompt.
 
     You are asked before anything is sent to a new host, and prompts with secrets are refused (`dce secrets --help`). Ctrl-C stops the
-    responses and keeps what has arrived. Ends with 0 if at least one response finished. With --json, prints one event per line.
+    responses and keeps what has arrived. The project's checks run on each response as it completes, if there are any and you have agreed
+    to their commands. Ends with 0 if at least one response finished. With --json, prints one event per line.
     """
     with open_workspace(directory, n=n, **flags) as workspace:
         cycle = cycle_of(workspace, cycle_id)
         note_empty_selection(workspace)
         note_old_prompt(workspace)
         workspace = workspace if flags.get("card") else workspace.for_cycle(cycle.id)  # noqa: PLW2901 - the same one
+
+        settings = along_settings(workspace, is_check=is_check, enough=enough, may_ask=not is_json)
 
         async def run() -> Exit:
             with workspace.writer_lock("generate"):
@@ -74,7 +92,8 @@ def command(
                         "note: no selected file contains a stub (`raise NotImplementedError`) to fill: asking for whole files"
                     )
                 with open_view(is_json=is_json) as view:
-                    return await Run(workspace, generation, view).to_end()
+                    checks = along(workspace, generation, settings)
+                    return await Run(workspace, generation, view, checks=checks).to_end()
 
         code = asyncio.run(run())
     if code is Exit.DONE and not is_json:

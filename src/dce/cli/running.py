@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dce.cli.checks_along import along, along_settings
 from dce.cli.consent import with_consent
 from dce.cli.context import generation_of, open_workspace
 from dce.cli.exits import Exit, exit_of
@@ -20,6 +21,8 @@ from dce.workspace.events import Event, SlotProgress
 from dce.workspace.record.responses import Status
 
 if TYPE_CHECKING:
+    from dce.workspace.judging.as_completed import AsCompleted
+    from dce.workspace.judging.check_report import CheckReport
     from dce.workspace.record.generations import Generation
     from dce.workspace.workspace import Workspace
 
@@ -47,6 +50,7 @@ def run_again(
     with open_workspace(directory, **flags) as workspace:
         generation = generation_of(workspace, generation_id)
         here = workspace.for_generation(generation.id)
+        settings = along_settings(here)
 
         async def run() -> Exit:
             prompt = here.store.prompts.get(generation.prompt_sha256).text
@@ -60,7 +64,7 @@ def run_again(
                 return here.generator.run(generation, on_event, slots)
 
             with here.writer_lock(verb), open_view(is_json=is_json) as view:
-                return await Run(here, generation, view, work).to_end()
+                return await Run(here, generation, view, work, along(here, generation, settings)).to_end()
 
         return asyncio.run(run())
 
@@ -74,10 +78,13 @@ class Run:
         generation: "Generation",
         view: View,
         work: Callable[[OnEvent], Awaitable[None]] | None = None,
+        checks: "AsCompleted | None" = None,
     ) -> None:
-        """`work`: what the generator does; None: it runs all slots of the new generation."""
+        """`work`: what the generator does; None: it runs all slots of the new generation. `checks`: run along."""
         self._workspace, self._generation, self._view = workspace, generation, view
         self._work = work or (lambda on_event: workspace.generator.run(generation, on_event, None))
+        self._checks = checks
+        self._checking: asyncio.Task[dict[int, CheckReport]] | None = None
         self._last: dict[int, SlotProgress] = {}
         self._task: asyncio.Future[None] | None = None
         self._stopping: asyncio.Task[None] | None = None
@@ -87,18 +94,41 @@ class Run:
     async def to_end(self) -> Exit:
         """Runs until every slot has ended. `Exit.DONE` if at least one response finished; otherwise the first error's exit code."""
         self._task = asyncio.ensure_future(self._work(self._on_event))
+        self._checking = asyncio.create_task(self._checks.run(self._show)) if self._checks else None
         with _interrupts(self.interrupt):
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            try:
+                with contextlib.suppress(asyncio.CancelledError):
+                    await self._task
+                await self._end_checks()
+            finally:
+                if self._checking is not None:
+                    self._checking.cancel()
+                    await asyncio.wait([self._checking])
             if self._stopping is not None:
                 self._stopping.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await self._stopping
         return self._exit()
 
+    async def _end_checks(self) -> None:
+        """Waits for the checks that were begun. What keeps them from running is told and changes nothing about the responses."""
+        if self._checks is None or self._checking is None:
+            return
+        self._checks.close()
+        try:
+            await self._checking
+        except asyncio.CancelledError:
+            return
+        except DceError as error:
+            self._view.notice(f"the checks ended: {error.message}")
+        if self._checks.is_enough:
+            self._view.notice(f"enough pass ({len(self._checks.passed)}): the rest was stopped")
+
     def interrupt(self) -> None:
-        """Handles Ctrl-C: the first asks the gateway to stop, the second ends the run locally."""
+        """Handles Ctrl-C: the first asks the gateway to stop, the second ends the run locally; the checks end with the first."""
         self.is_interrupted = True
+        if self._checking is not None:
+            self._checking.cancel()
         if self._stopping is None:
             self._view.notice("stopping; what has arrived is kept (Ctrl-C again: stop at once)")
             self._stopping = asyncio.create_task(self._stop())
@@ -118,6 +148,11 @@ class Run:
     def _on_event(self, event: Event) -> None:
         if isinstance(event, SlotProgress):
             self._last[event.slot] = event
+        if self._checks is not None:
+            self._checks.on_event(event)
+        self._show(event)
+
+    def _show(self, event: Event) -> None:
         if self._is_pipe_closed:
             return
         try:

@@ -15,7 +15,7 @@ from dce.workspace.events import Event
 from dce.workspace.generating.conversations import turns_of
 from dce.workspace.judging.check_report import CheckReport
 from dce.workspace.judging.checking import check_responses
-from dce.workspace.judging.failing import badness, failing_runs, failing_text
+from dce.workspace.judging.failing import badness, failing_runs, failing_text, is_repaired
 from dce.workspace.record.follow_ups import FollowUp, Kind
 from dce.workspace.record.generations import Generation
 from dce.workspace.record.responses import ACTIVE, Response
@@ -32,11 +32,11 @@ Answer again in full, in the same form as before and with every file that your c
 files and edits refer to the project as the prompt shows it, not to the answer above."""
 
 REPAIR = """\
-The project's checks ran on the answer above. What follows fails with it and does not fail without it.
+The project's checks ran on the answer above. This is what fails:
 
 {failing}
 
-Find the cause and correct the answer. Do not weaken or remove tests."""
+Find the cause and correct the answer. What fails without the answer too counts only if the task asks for it. Do not weaken or remove tests."""
 
 FUSE = """\
 This is another answer to the same prompt:
@@ -67,15 +67,14 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Round(msgspec.Struct, frozen=True, kw_only=True):
-    """One round of repair: the slot of its answer, and what the checks say of it; None if it has no files or did not finish."""
+    """One round of repair: the slot of its answer, and what the checks say of it; None if it has no files or did not finish.
+
+    `is_repaired`: it breaks nothing, or, if the answer that was to be repaired broke nothing either, every check passes.
+    """
 
     slot: int
     report: CheckReport | None
-
-    @property
-    def is_repaired(self) -> bool:
-        """Whether the answer breaks nothing."""
-        return self.report is not None and self.report.breaks_nothing
+    is_repaired: bool
 
 
 async def begin(
@@ -84,7 +83,7 @@ async def begin(
     """Adds the queued response of a follow-up; `generator.follow_up` runs it. Hold the writer lock. With `is_failing`, the checks run first
     unless their verdict still holds; `on_event` is told of it.
 
-    Raises DceError not_found, conflict (the answer is still running, was replaced, or breaks nothing), invalid_input (nothing to ask, or to
+    Raises DceError not_found, conflict (the answer is still running, was replaced, or passes every check), invalid_input (nothing to ask, or to
     make an answer from), what `check_responses` and `Preparation.check_turns` raise. After an error nothing was stored.
     """
     generation = await asyncio.to_thread(workspace.store.generations.get, generation_id)
@@ -113,21 +112,23 @@ async def repair(
     run: Callable[[Response], Awaitable[bool]],
     on_event: Callable[[Event], None],
 ) -> tuple[Round, ...]:
-    """Runs up to `rounds` rounds of repair, the first of which has `begun`, and stops at the first answer that breaks nothing.
+    """Runs up to `rounds` rounds of repair, the first of which has `begun`, and stops at the first answer that is repaired.
 
     Each further round starts from the answer that is nearest to that so far. `run` generates a queued response and says whether it
     finished; a response that did not, or has no files, ends the repair. Raises what `begin` raises.
     """
     generation = begun.generation
-    best = (ask.slot, badness((await check_responses(workspace, generation, [ask.slot]))[ask.slot]))
+    before = (await check_responses(workspace, generation, [ask.slot]))[ask.slot]
+    best = (ask.slot, badness(before))
     done = list[Round]()
     response = begun
     while True:
         report = None
         if await run(response):
             report = (await check_responses(workspace, generation, [response.slot], on_event)).get(response.slot)
-        done.append(Round(slot=response.slot, report=report))
-        if report is None or report.problem or report.breaks_nothing or len(done) == rounds:
+        is_done = report is not None and is_repaired(report, before)
+        done.append(Round(slot=response.slot, report=report, is_repaired=is_done))
+        if report is None or report.problem or is_done or len(done) == rounds:
             return tuple(done)
         if badness(report) <= best[1]:
             best = (response.slot, badness(report))
@@ -176,7 +177,7 @@ async def _failing(workspace: Workspace, earlier: Response, on_event: Callable[[
     if not failing_runs(report):
         raise DceError(
             "conflict",
-            f"the checks find nothing that {what} breaks",
+            f"nothing fails with {what}",
             hint="Say what to change: `dce follow-up SLOT -m TEXT`.",
         )
     return report

@@ -46,7 +46,7 @@ SOURCES = {
     "a.rb": ("def f\n  1\nend\n", "def f\n  1\n", 1),
     "a.php": ("<?php\nfunction f() { return 1; }\n", "<?php\nfunction f( { return 1; }\n", 2),
     "a.sh": ("if true; then\n  echo 1\nfi\n", "if true; then\n  echo 1\n", 1),
-    "a.json": ('{"a": 1}\n', '{"a": 1,}\n', 0),
+    "a.json": ('{"a": 1}\n', '{"a": 1\n', 0),
     "a.toml": ("a = 1\n", "a = \n", 0),
 }
 
@@ -77,10 +77,16 @@ def test_what_nobody_can_tell_is_not_said(tmp_path: Path) -> None:
         "a.h": "#pragma once\nAPI_EXPORT int f(int) NOEXCEPT;\nBEGIN_DECLS\n",
         "a.py": "def f(:\n",
         "tsconfig.json": '{\n  // comment\n  "a": 1,\n}\n',
-        ".vscode/settings.json": '{"a": 1, }\n',
+        ".vscode/settings.json": '{"a": 1, /* */ }\n',
+        "tests/data/broken.json": "{",
+        "tests/fixtures/broken.py": "def (\n",
+        "{{cookiecutter.name}}/a.py": "import {{cookiecutter.name}}\n",
     }
     assert _problems(tmp_path, files, answer) == ()
     latin = {"b.py": "# -*- coding: latin-1 -*-\nx = 'é'\n".encode("latin-1")}
+    assert _found(_problems(tmp_path / "strict", {}, {"package.json": '{"a": 1,}\n'})) == [
+        ("does_not_compile", "package.json", 0)
+    ]
     assert _problems(tmp_path, latin, {"b.py": "# -*- coding: latin-1 -*-\nx = 'ü'\n"}) == ()
 
 
@@ -97,6 +103,7 @@ PACKAGE = {
     "src/app/core.py": "import os\n\nLIMIT = 3\n\n\ndef run():\n    return LIMIT\n",
     "src/app/dynamic.py": "globals().update(x=1)\n",
     "tests/helpers.py": "X = 1\n",
+    "native/_core.rs": "",
     ".venv/bin/python": "",
     ".venv/pyvenv.cfg": "version = 3.11.2\n",
     ".venv/lib/python3.11/site-packages/yaml/__init__.py": "",
@@ -112,6 +119,8 @@ IMPORTS_FOUND = (
     "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import absent\n",
     "import helpers\n",
     "from .fresh import made\n",
+    "from ._core import fast\nfrom .wire_pb2 import Message\nfrom ._version import version\n",
+    "import os\nif os.name == 'nt':\n    import winthing\n",
 )
 IMPORTS_LOST = {
     "import absent\n": "`absent`",
@@ -166,6 +175,9 @@ WEB = {
     "src/c.cjs": "exports.x = 1;\n",
     "src/d.ts": "export * from './a';\n",
     "src/data.json": "{}\n",
+    "src/many.ts": "export const one = 1, two = 2;\nexport const enum E { A }\n",
+    "src/components/B.jsx": "",
+    "node_modules/@types/estree/index.d.ts": "",
 }
 
 
@@ -177,6 +189,7 @@ WEB = {
         ("import fs from 'node:fs';\nimport path from 'path';\nimport pad from 'left-pad';\nimport { k } from '@scope/kit/sub';\n", ""),
         ("const { y } = require('./c.cjs');\nimport { anything } from './d';\nimport data from './data.json';\n", ""),
         ("// import x from './gone';\nimport z from '@/alias';\nimport '../styles/../src/a.js';\n", ""),
+        ("import { two, E } from './many';\nimport type { N } from 'estree';\nimport B from 'components/B';\n", ""),
         ("import x from './gone';\n", "`./gone`"),
         ("const x = require('./gone');\n", "`./gone`"),
         ("export { q } from './a';\n", "`q`"),

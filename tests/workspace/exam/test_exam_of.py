@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from dce.workspace.judging.checks_file import Check
+from dce.workspace.judging.exam.doctests import examples_of
 from dce.workspace.judging.exam.exam_of import Exam, exam_of
 from dce.workspace.judging.exam.manifests import laid_over
 from dce.workspace.judging.exam.table import harness_of, role_of
@@ -161,6 +162,90 @@ def test_a_test_that_moves_is_not_gone(tmp_path: Path) -> None:
     }
 
 
+DOCUMENTED = '''"""Sums.
+
+>>> twice(4)
+8
+"""
+
+
+def twice(n):
+    """Twice.
+
+    >>> twice(2)
+    4
+    >>> twice(0)
+    0
+    """
+    return 2 * n
+
+
+class Box:
+    @property
+    def size(self):
+        """>>> Box().size
+        1
+        """
+        return 1
+'''
+DOCTEST = Check(name="t", command=("python", "-m", "pytest", "--doctest-modules"))
+
+
+@pytest.mark.parametrize(
+    ("change", "kind"),
+    [
+        (("    4\n", "    5\n"), "changed"),
+        (("    >>> twice(0)\n    0\n", ""), "weakened"),
+        ((DOCUMENTED[DOCUMENTED.index('    """Twice'):DOCUMENTED.index("    return 2")], ""), "weakened"),
+        ((">>> twice(4)\n8\n", ""), "weakened"),
+        (('        """>>> Box().size\n        1\n        """\n', ""), "weakened"),
+    ],
+    ids=["result", "one-gone", "all-gone", "module", "method"],
+)  # fmt: skip
+def test_examples_that_are_run_are_the_workspaces(tmp_path: Path, change: tuple[str, str], kind: str) -> None:
+    """Where a project runs the examples in its docstrings, an answer that loses some gets the workspace's back; its code stays."""
+    after = DOCUMENTED.replace(*change).replace("2 * n", "n + n")
+    exam = _exam(tmp_path, {"sums.py": DOCUMENTED}, {"sums.py": after}, DOCTEST)
+    assert [change.kind for change in exam.changes] == [kind]
+    [laid] = exam.laid
+    assert examples_of((laid.data or b"").decode()) == examples_of(DOCUMENTED)
+    assert b"n + n" in (laid.data or b"")
+    assert _exam(tmp_path, {}, {"sums.py": after}) == Exam()
+
+
+def test_more_examples_and_other_code_are_the_answers(tmp_path: Path) -> None:
+    """An answer that keeps every example is left alone, whatever else its docstrings say."""
+    after = DOCUMENTED.replace("Twice.", "Two times.").replace(
+        "    >>> twice(0)\n", "    >>> twice(1)\n    2\n    >>> twice(0)\n"
+    )
+    assert _exam(tmp_path, {"sums.py": DOCUMENTED}, {"sums.py": after}, DOCTEST) == Exam()
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("a.py", "import os\n\nX = 1 if 'PYTEST_CURRENT_TEST' in os.environ else 2\n"),
+        ("a.js", "export const x = process.env.NODE_ENV === 'test' ? 1 : 2;\n"),
+        ("src/a.rs", "pub fn x() -> i32 { if cfg!(test) { 1 } else { 2 } }\n"),
+        ("a.go", "package a\n\nvar X = testing.Testing()\n"),
+    ],
+)
+def test_a_program_that_asks_whether_it_is_tested_is_named(tmp_path: Path, path: str, text: str) -> None:
+    """Its verdict may say nothing about how it behaves elsewhere. Nothing is laid over it."""
+    exam = _exam(tmp_path, {}, {path: text})
+    assert [(change.kind, change.path) for change in exam.changes] == [("changed", path)]
+    assert exam.laid == ()
+
+
+def test_a_build_file_that_bends_the_runner_never_counts(tmp_path: Path) -> None:
+    """A changed build file may be needed, unless what it changes can keep tests from running or failing."""
+    files = {"Makefile": "test:\n\tpython -m pytest -q a.py\n"}
+    needed = _exam(tmp_path, files, {"Makefile": files["Makefile"].replace("a.py", "b.py")})
+    assert needed.without_build == ()
+    for words in ("-p evil", "-k none", "|| true"):
+        assert _exam(tmp_path, files, {"Makefile": files["Makefile"].replace("a.py", words)}).without_build is None
+
+
 def test_a_part_of_the_program_with_a_tests_name_stays(tmp_path: Path) -> None:
     """A new module that the program imports stays in the lane although its name is that of a test; one in a folder of tests does not."""
     reading = reading_of(
@@ -169,6 +254,31 @@ def test_a_part_of_the_program_with_a_tests_name_stays(tmp_path: Path) -> None:
     exam = _exam(tmp_path, {}, reading)
     assert [file.path for file in exam.laid] == ["tests/test_utils.py"]
     assert {change.kind for change in exam.changes} == {"added"}
+
+
+HELPER = "def make():\n    return 1\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "is_exam"),
+    [
+        ("src/app/test_utils.py", False),
+        ("lib/app/test_helpers.rb", False),
+        ("src/test.ts", False),
+        ("app/test/client.py", False),
+        ("tests/helpers.py", True),
+        ("test/helpers.py", True),
+        ("app/tests/helpers.py", True),
+        ("app/test/checks.py", True),
+        ("test.sh", True),
+    ],
+)
+def test_a_file_of_the_program_may_have_the_name_of_a_test(tmp_path: Path, path: str, is_exam: bool) -> None:
+    """A module that holds no test is the program's, unless it is in a folder of tests; a package `test` inside another is no such folder."""
+    files = {"app/__init__.py": "", "app/test/__init__.py": "", "app/tests/__init__.py": ""}
+    text = HELPER if not path.endswith("checks.py") else "def check(x):\n    assert x\n"
+    exam = _exam(tmp_path, {**files, path: text}, {path: text.replace("1", "2").replace("assert x", "pass")})
+    assert [file.path for file in exam.laid] == [path] * is_exam
 
 
 def test_what_a_check_starts_is_of_the_exam(tmp_path: Path) -> None:

@@ -261,3 +261,17 @@ def test_a_build_file_that_is_needed_counts(tmp_path: Path) -> None:
     )
     assert [reports[slot].new_failures > 0 for slot in (1, 2, 3)] == [False, True, True]
     assert rows[0].slot == 1
+
+
+def test_examples_in_docstrings_judge_as_the_workspace_has_them(tmp_path: Path) -> None:
+    """Where pytest runs them: an answer that changes or empties an example to fit its fault fails the workspace's."""
+    source = '''def add(a, b):\n    """\n    >>> add(2, 3)\n    5\n    """\n    return a + b\n'''
+    bent = source.replace("    5\n", "    -1\n").replace("a + b", "a - b")
+    emptied = source.replace("    >>> add(2, 3)\n    5\n", "").replace("a + b", "a - b")
+    command = ("python", "-m", "pytest", "-q", "--doctest-modules")
+    files = {"calc.py": source, "test_calc.py": "def test_nothing():\n    pass\n"}
+    reports, rows = _judged(
+        tmp_path, files, command, {"calc.py": bent}, {"calc.py": emptied}, {"calc.py": source + "\n"}
+    )
+    assert [reports[slot].new_failures for slot in (1, 2, 3)] == [1, 1, 0]
+    assert [(row.slot, _kinds(row)) for row in rows] == [(3, []), (1, ["changed"]), (2, ["weakened"])]

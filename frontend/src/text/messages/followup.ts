@@ -13,7 +13,7 @@ export const followup = {
   placeholder: "What to change, or the answer to a question",
   failing: "Send what the failing checks say, and check the new answer",
   rounds: "Rounds at most",
-  roundsTitle: "Repair again until an answer breaks nothing",
+  roundsTitle: "Repair again until an answer is repaired",
   other: "Fuse with",
   none: "no other response",
   response: (slot: number) => `Response ${slot}`,

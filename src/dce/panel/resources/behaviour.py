@@ -7,7 +7,7 @@ import asyncio
 
 import msgspec
 
-from dce.panel.resources.checks import CommandsConsent, CommandsView, commands_view
+from dce.panel.resources.checks import CommandsView, commands_view
 from dce.panel.route import Call, Route
 from dce.panel.runtime import PanelRuntime
 from dce.wire.errors import DceError
@@ -24,6 +24,12 @@ class BehaviourView(msgspec.Struct, frozen=True, kw_only=True):
     report: BehaviourReport | None
     why_stale: str
     is_running: bool
+
+
+class BehaviourConsent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The digest of what was shown to the person who consents."""
+
+    digest: str
 
 
 def show_behaviour(call: Call) -> BehaviourView:
@@ -49,7 +55,7 @@ async def show_commands(call: Call) -> CommandsView:
 
 async def agree(call: Call) -> CommandsView:
     """Agrees to what was shown; the workspace remembers it."""
-    request: CommandsConsent = call.body
+    request: BehaviourConsent = call.body
     here = call.panel.workspace
     commands = await commands_to_compare(here)
     if request.digest != commands.digest:
@@ -72,7 +78,7 @@ _BEHAVIOUR = "/api/generations/{generation:int}/behaviour"
 
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/api/behaviour/commands", show_commands, gives=CommandsView),
-    Route("POST", "/api/behaviour/consent", agree, takes=CommandsConsent, gives=CommandsView),
+    Route("POST", "/api/behaviour/consent", agree, takes=BehaviourConsent, gives=CommandsView),
     Route("GET", _BEHAVIOUR, show_behaviour, gives=BehaviourView),
     Route("POST", _BEHAVIOUR, compare, gives=BehaviourView),
 )

@@ -36,7 +36,7 @@ class _Asked(msgspec.Struct, frozen=True, kw_only=True):
 async def compare_behaviour(workspace: Workspace, generation_id: int, *, is_fresh: bool = False) -> BehaviourReport:
     """Compares the answers that pass, unless that is known already (`is_fresh`: even then), and stores what came.
 
-    Works without checks too: then all answers that are complete and read cleanly are compared. Raises DceError not_found for no such
+    Works without checks too: then all answers that are complete and read for sure are compared. Raises DceError not_found for no such
     generation, consent_needed before the user has agreed, invalid_input for a workspace too large to copy.
     """
     current = Current(workspace.project)

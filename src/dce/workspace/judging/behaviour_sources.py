@@ -44,8 +44,9 @@ def sources_of(
         changed = {path: _versions(path, laid, current) for path in paths}
         changed = {path: versions for path, versions in changed.items() if len(versions) > 1}
         if changed:
-            tests = _tests(project, [path for path in names if rows[name].is_test(path)], tuple(changed))
-            found[name] = Sources(changed=changed, tests=tests, paths=frozenset(names))
+            tests = _nearest(project, [path for path in names if rows[name].is_test(path)], tuple(changed))
+            documents = _nearest(project, [path for path in names if rows[name].is_document(path)], tuple(changed))
+            found[name] = Sources(changed=changed, tests=tests, documents=documents, paths=frozenset(names))
     return found
 
 
@@ -61,7 +62,7 @@ def _versions(path: str, laid: Sequence[Mapping[str, bytes | None]], current: Cu
     return tuple(data.decode("utf-8", "replace").removeprefix("\ufeff").replace("\r\n", "\n") for data in versions)
 
 
-def _tests(project: Project, paths: Sequence[str], changed: Sequence[str]) -> dict[str, str]:
+def _nearest(project: Project, paths: Sequence[str], changed: Sequence[str]) -> dict[str, str]:
     def distance(path: str) -> tuple[int, int, str]:
         words, folders = max(_nearness(path, other) for other in changed)
         return -words, -folders, path

@@ -40,6 +40,89 @@ class _Job(msgspec.Struct, frozen=True, kw_only=True):
         return [response.slot for response in self.responses]
 
 
+class Checker:
+    """The checks of one workspace, ready to run: several calls of `check` share the lanes, the limit of lanes at once and the report on
+    the workspace without any response. Lives in one event loop."""
+
+    def __init__(self, workspace: Workspace, lanes: Lanes, checks: tuple[Check, ...]) -> None:
+        self._workspace = workspace
+        self._lanes = lanes
+        self._checks = checks
+        self._current = Current(workspace.project)
+        self._limit = asyncio.Semaphore(lanes.settings.parallel)
+        self._one_base = asyncio.Lock()
+        self._one_each: dict[str, asyncio.Lock] = {}
+
+    @classmethod
+    async def agreed(cls, workspace: Workspace) -> "Checker":
+        """The checks of a workspace. Raises DceError not_found if there are none, consent_needed before the user has agreed to them."""
+        return cls(workspace, *await _agreed(workspace))
+
+    async def check_base(self, *, is_fresh: bool = False) -> CheckReport:
+        """The report on the workspace as it is, from the cache if it may be. Raises DceError invalid_input if no check can run here."""
+        async with self._one_base:
+            key = await asyncio.to_thread(self._current.key, Reading())
+            base = await _base(self._workspace, self._lanes, self._checks, key, is_fresh=is_fresh)
+        require_some(base)
+        return base
+
+    async def check(
+        self,
+        generation_id: int,
+        slots: Sequence[int] | None = None,
+        on_event: Callable[[Event], None] | None = None,
+        *,
+        is_fresh: bool = False,
+        progress: Progress | None = None,
+    ) -> dict[int, CheckReport]:
+        """See `check_responses`. `progress`: that of a larger run, of which these responses are a part."""
+        workspace = self._workspace
+        responses = await asyncio.to_thread(_checkable, workspace, generation_id, slots)
+        if not responses:
+            return {}
+        self._current = await asyncio.to_thread(self._current.refreshed)
+        jobs = await asyncio.to_thread(_jobs, self._current, responses)
+        reports: dict[int, CheckReport] = {}
+        told = progress or Progress(generation_id, len(responses), on_event)
+
+        async def finish(job: _Job, report: CheckReport, known: frozenset[int] = frozenset()) -> None:
+            """Stores, then announces."""
+            new = [response for response in job.responses if response.slot not in known]
+            await asyncio.to_thread(_store, workspace, new, report, job.key)
+            reports.update(dict.fromkeys(job.slots, report))
+            _announce(job, reports, generation_id, on_event)
+            told.finish(job.slots)
+
+        async def take_known(jobs: Sequence[_Job]) -> list[_Job]:
+            """The jobs that are left."""
+            found = await asyncio.to_thread(_known, workspace, generation_id, jobs) if not is_fresh else []
+            for job, report, known in found:
+                await finish(job, report, known)
+            done = [job.key.answer for job, _, _ in found]
+            return [job for job in jobs if job.key.answer not in done]
+
+        jobs = await take_known(jobs)
+        if not jobs:
+            return dict(sorted(reports.items()))
+        told.check_base()
+        base = await self.check_base(is_fresh=is_fresh)
+
+        async def check(job: _Job) -> None:
+            # An answer that does the same may just be running for another caller: its report then holds for this one too.
+            async with self._one_each.setdefault(job.key.answer, asyncio.Lock()), self._limit:
+                if await take_known([job]):
+                    told.begin(job.slots)
+                    await finish(job, await examine(self._lanes, self._checks, job.reading, base))
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for job in jobs:
+                    group.create_task(check(job))
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from errors
+        return dict(sorted(reports.items()))
+
+
 async def check_responses(
     workspace: Workspace,
     generation_id: int,
@@ -54,48 +137,7 @@ async def check_responses(
     again, even where nothing has changed. Raises DceError not_found if there are no checks, or no such generation or slot; conflict
     for a named slot that is still running; invalid_input if no check can run here; consent_needed before the user has agreed to the commands.
     """
-    lanes, checks = await _agreed(workspace)
-    responses = await asyncio.to_thread(_checkable, workspace, generation_id, slots)
-    if not responses:
-        return {}
-    current = Current(workspace.project)
-    jobs = await asyncio.to_thread(_jobs, current, responses)
-    reports: dict[int, CheckReport] = {}
-    progress = Progress(generation_id, len(responses), on_event)
-
-    def finish(job: _Job, report: CheckReport, known: frozenset[int] = frozenset()) -> None:
-        for response in job.responses:
-            if response.slot not in known:
-                workspace.store.check_reports.put(generation_id, response.slot, response.version, report, job.key)
-            reports[response.slot] = report
-
-    for job, report, known in [] if is_fresh else await asyncio.to_thread(_known, workspace, generation_id, jobs):
-        await asyncio.to_thread(finish, job, report, known)
-        _announce(job, reports, generation_id, on_event)
-        progress.finish(job.slots)
-        jobs.remove(job)
-    if not jobs:
-        return dict(sorted(reports.items()))
-    progress.check_base()
-    base = await _base(workspace, lanes, checks, jobs[0].key, is_fresh=is_fresh)
-    require_some(base)
-    limit = asyncio.Semaphore(lanes.settings.parallel)
-
-    async def check(job: _Job) -> None:
-        async with limit:
-            progress.begin(job.slots)
-            report = await examine(lanes, checks, job.reading, base)
-        await asyncio.to_thread(finish, job, report)
-        _announce(job, reports, generation_id, on_event)
-        progress.finish(job.slots)
-
-    try:
-        async with asyncio.TaskGroup() as group:
-            for job in jobs:
-                group.create_task(check(job))
-    except ExceptionGroup as errors:
-        raise errors.exceptions[0] from errors
-    return dict(sorted(reports.items()))
+    return await (await Checker.agreed(workspace)).check(generation_id, slots, on_event, is_fresh=is_fresh)
 
 
 async def check_workspace(
@@ -187,15 +229,19 @@ def _jobs(current: Current, responses: Sequence[tuple[Response, Reading]]) -> li
     return list(jobs.values())
 
 
+def _store(workspace: Workspace, responses: Sequence[Response], report: CheckReport, key: ReportKey) -> None:
+    for response in responses:
+        workspace.store.check_reports.put(response.generation, response.slot, response.version, report, key)
+
+
 def _known(
     workspace: Workspace, generation_id: int, jobs: Sequence[_Job]
 ) -> list[tuple[_Job, CheckReport, frozenset[int]]]:
-    """The jobs that need not run: one of their responses has a report that still is a verdict. With the slots that have it."""
+    """The jobs that need not run: a response that does the same has a report that still is a verdict. With the slots that have it."""
     keyed = workspace.store.check_reports.keyed(generation_id, CheckReport)
     found = []
     for job in jobs:
-        slots = [response.slot for response in job.responses]
-        known = frozenset(slot for slot in slots if slot in keyed and keyed[slot][1] == job.key)
+        known = frozenset(slot for slot, (_, key) in keyed.items() if key == job.key)
         if known:
             found.append((job, keyed[min(known)][0], known))
     return found

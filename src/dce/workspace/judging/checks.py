@@ -64,7 +64,7 @@ async def run_checks(
 async def _run(check: Check, lane: Lane, lanes: Lanes) -> CheckRun:
     asked = ask(check.command, str(lane.tmp), (*check.env, *lanes.settings.env))
     root = lanes.project.root if lane.kind == "overlay" else lane.written_root
-    before = await asyncio.to_thread(stamps, lane.written_root, check.cwd, check.report)
+    before = await asyncio.to_thread(stamps, lane.written_root, check.cwd, check.report) if check.report else {}
     options = RunOptions(timeout_s=check.timeout_s, cwd=check.cwd, env=check.env, variables=asked.variables)
     ended = await lane.run(asked.command, options)
 

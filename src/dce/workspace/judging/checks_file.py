@@ -12,6 +12,7 @@ from typing import Literal, get_args
 import msgspec
 
 from dce import durable
+from dce.wire.asking import MAX_RESPONSES
 from dce.wire.errors import DceError
 from dce.workspace.judging.lanes.settings import LaneSettings
 from dce.workspace.project import Project
@@ -52,11 +53,20 @@ _FILE_HEAD = """\
 """
 
 
+class RunSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The table `[run]`. `when`: the checks of a response run as soon as it is complete, if the user has agreed to the commands, or only when
+    the user asks. `enough`: once so many responses of a generation pass every check, what still runs is stopped; 0: never."""
+
+    when: Literal["as_completed", "asked"] = "as_completed"
+    enough: int = 0
+
+
 class ChecksFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole file, with the checks in the order in which they run."""
 
     check: tuple[Check, ...] = ()
     lane: LaneSettings = LaneSettings()
+    run: RunSettings = RunSettings()
 
 
 def load_checks(project: Project) -> tuple[Check, ...]:
@@ -104,6 +114,8 @@ def parse(project: Project, text: str) -> ChecksFile:
     for check in found.check:
         if fault := _fault(check, names):
             raise _bad_file(path, fault)
+    if not 0 <= found.run.enough <= MAX_RESPONSES:
+        raise _bad_file(path, f"[run] `enough` must be from 0 to {MAX_RESPONSES}")
     if problem := found.lane.problem():
         raise _bad_file(path, problem)
     ordered = sorted(found.check, key=lambda check: STAGES.index(check.stage))

@@ -1,6 +1,7 @@
 """What the checks say against an answer, as text for a model that is to correct it. Pure.
 
-What must always hold: what fails without the answer too is left out, because the answer cannot be blamed for it; the text is bounded.
+What must always hold: what fails without the answer too is told apart, because the answer cannot be blamed for it (but it may be what the
+task asks for); the text is bounded.
 """
 
 import re
@@ -17,15 +18,19 @@ _FENCE = re.compile(r"^ {0,3}(`{3,})", re.MULTILINE)
 
 
 def failing_runs(report: CheckReport) -> tuple[CheckRun, ...]:
-    """The checks that fail because of the answer, or that miss tests because of it."""
-    return tuple(
-        run for run in report.runs if run.state != "not_run" and (run.new_failures or not (run.ok or run.fails_anyway))
-    )
+    """The checks that fail, or that miss tests because of the answer; first those for which the answer is to blame."""
+    failing = [run for run in report.runs if run.state != "not_run" and (run.new_failures or not run.ok)]
+    return tuple(sorted(failing, key=lambda run: run.fails_anyway))
 
 
 def failing_text(report: CheckReport, root: str) -> str:
     """The failing checks: names of the tests and the end of the output. `root`, the workspace's folder, is cut from paths in it."""
     return "\n\n".join(_section(run, root) for run in failing_runs(report))
+
+
+def is_repaired(report: CheckReport, before: CheckReport) -> bool:
+    """Whether nothing is left to repair: it breaks nothing, or, if that was so `before` too, every check passes."""
+    return report.is_passed if before.breaks_nothing else report.breaks_nothing
 
 
 def badness(report: CheckReport) -> tuple[int, int]:
@@ -35,10 +40,13 @@ def badness(report: CheckReport) -> tuple[int, int]:
 
 def _section(run: CheckRun, root: str) -> str:
     how = f"hit a limit ({', '.join(run.limits)})" if run.state == "killed" else f"ended with exit code {run.exit_code}"
-    lines = [f"## Check `{run.name}` {how}"]
+    anyway = " (it fails without the answer too)" if run.fails_anyway else ""
+    lines = [f"## Check `{run.name}` {how}{anyway}"]
+    rest = tuple(name for name in run.failures if name not in {*run.newly_failing, *run.missing})
     for what, names in (
-        ("fails with this answer only", run.newly_failing or (() if run.fails_anyway else run.failures)),
-        ("no longer runs", run.missing),
+        ("Fails only with the answer", run.newly_failing),
+        ("No longer runs", run.missing),
+        ("Fails without the answer too" if run.newly_failing or run.fails_anyway else "Fails", rest),
     ):
         if names:
             more = [f"- and {len(names) - MAX_NAMES} more"] * (len(names) > MAX_NAMES)

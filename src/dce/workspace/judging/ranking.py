@@ -76,13 +76,21 @@ def _not_complete(candidate: Candidate) -> str:
     return "" if candidate.response.status is Status.COMPLETE else f"is {candidate.response.status}, not complete"
 
 
-def _not_read_cleanly(candidate: Candidate) -> str:
-    return "" if candidate.reading.parse == "ok" else "could be read only after repairs"
+def _not_read_whole(candidate: Candidate) -> str:
+    """A repair alone is no fault: whole models write in a form that needs one, and the checks judge what was read."""
+    words = {"truncated": "is cut off", "ambiguous": "can be read in two ways"}
+    found = [f"{block.path} {words[block.status]}" for block in candidate.reading.files if block.status in words]
+    return f"is not read for sure ({found[0]}{', …' if len(found) > 1 else ''})" if found else ""
 
 
 def _doubtful(candidate: Candidate) -> str:
     found = sorted({flag for change in candidate.changes for flag in change.flags if flag in _UNCLEAN})
     return f"is read with doubt ({', '.join(found)})" if found else ""
+
+
+def _writes_outside(candidate: Candidate) -> str:
+    found = [change.path for change in candidate.changes if "outside_workspace" in change.flags]
+    return f"would write outside the workspace ({found[0]}{', …' if len(found) > 1 else ''})" if found else ""
 
 
 def _prompt_cut(candidate: Candidate) -> str:
@@ -121,8 +129,9 @@ def _counted(count: int, noun: str) -> str:
 
 GATES: tuple[Callable[[Candidate], str], ...] = (
     _not_complete,
-    _not_read_cleanly,
+    _not_read_whole,
     _doubtful,
+    _writes_outside,
     _prompt_cut,
     _does_not_compile,
     _weakens_tests,

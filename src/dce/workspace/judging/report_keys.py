@@ -15,6 +15,7 @@ import msgspec
 
 from dce.wire.errors import DceError
 from dce.workspace.judging.checks_file import ChecksFile, load_checks_file
+from dce.workspace.judging.lanes.settings import LaneSettings
 from dce.workspace.project import STATE_DIR, Project
 from dce.workspace.record.check_reports import ReportKey
 from dce.workspace.schema.reading import Reading
@@ -27,8 +28,9 @@ _CHUNK = 1 << 20
 
 
 def checks_key(file: ChecksFile) -> str:
-    """A digest of the checks, and of the lanes in which they run."""
-    return hashlib.sha256(msgspec.json.encode(file)).hexdigest()
+    """A digest of the checks, and of the lanes in which they run. When and how many at once is no part of it."""
+    lane = msgspec.structs.replace(file.lane, parallel=LaneSettings().parallel)
+    return hashlib.sha256(msgspec.json.encode((file.check, lane))).hexdigest()
 
 
 def answer_key(reading: Reading) -> str:
@@ -100,6 +102,11 @@ class Current:
         """The digest of the files."""
         self._base = self._base or base_key(self._project)
         return self._base
+
+    def refreshed(self) -> "Current":
+        """This, if the checks and files still are the same; otherwise a new one. The files are only looked at, not read."""
+        now = Current(self._project)
+        return self if now.checks() == self._checks and now.stamp() == self._stamp else now
 
     def key(self, reading: Reading) -> ReportKey:
         """What a report made now would be a verdict on."""

@@ -9,19 +9,37 @@ from dce.workspace.judging.lanes.answer import files_of
 from dce.workspace.judging.lanes.lane import LaidFile
 from dce.workspace.project import Project
 from dce.workspace.schema.reading import Reading
-from dce.workspace.tree.current import Current, CurrentFiles
 from dce.workspace.tree.files import listed_names
 
 MAX_READ_BYTES = 1 << 20
 """How much of a file on disk is read to see what it defines."""
 
+_BUILT_FROM = (
+    ".c",
+    ".cc",
+    ".cpp",
+    ".h",
+    ".rs",
+    ".pyx",
+    ".pxd",
+    ".pyi",
+    ".proto",
+    ".thrift",
+    ".f90",
+    ".f",
+    ".so",
+    ".pyd",
+    ".i",
+    ".toml",
+)
+"""Sources and stubs of modules that are not written in Python."""
+
 
 class After:
-    """What is where, once the answer is in the workspace. `files`: shared by a caller with several answers."""
+    """What is where, once the answer is in the workspace."""
 
-    def __init__(self, project: Project, reading: Reading, files: CurrentFiles | None = None) -> None:
+    def __init__(self, project: Project, reading: Reading) -> None:
         self.project = project
-        self._files = files or CurrentFiles(project)
         self._laid = {file.path: file for file in files_of(project, reading)}
         self._folders = {str(parent) for file in self.written for parent in PurePosixPath(file.path).parents}
 
@@ -29,10 +47,6 @@ class After:
     def written(self) -> tuple[LaidFile, ...]:
         """The files that the answer writes."""
         return tuple(file for file in self._laid.values() if file.data is not None)
-
-    def before(self, path: str) -> Current:
-        """A file as it is in the workspace now."""
-        return self._files.at(path)
 
     def is_file(self, path: str) -> bool:
         """Whether there is a file, ignored ones included."""
@@ -60,6 +74,13 @@ class After:
             return os.listdir(self.project.root / folder)  # noqa: PTH208 - names only
         except OSError:
             return ()
+
+    @cached_property
+    def foreign_stems(self) -> frozenset[str]:
+        """The names of files in other languages than Python: what a module may be built from."""
+        paths = (*listed_names(self.project), *(file.path for file in self.written))
+        names = (path.rpartition("/")[2] for path in paths if path.endswith(_BUILT_FROM))
+        return frozenset(name.split(".")[0] for name in names)
 
     @cached_property
     def stems(self) -> frozenset[str]:

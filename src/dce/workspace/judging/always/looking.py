@@ -5,15 +5,16 @@ workspace's files hold already are not the answer's. Ten answers cost millisecon
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from dce.wire.errors import DceError
 from dce.workspace.judging.always import python_imports, script_imports
 from dce.workspace.judging.always.after import After
-from dce.workspace.judging.always.parsing import Parsers
+from dce.workspace.judging.always.parsing import KEPT, Parsers
 from dce.workspace.judging.always.problem import Problem
 from dce.workspace.judging.lanes.lane import LaidFile
 from dce.workspace.outbound.allowlist import AllowList
-from dce.workspace.outbound.secrets import CONTROL, scan
+from dce.workspace.outbound.secrets import CONTROL, Finding, scan
 from dce.workspace.project import Project
 from dce.workspace.schema.reading import Reading
 from dce.workspace.tree.current import CurrentFiles
@@ -38,8 +39,12 @@ class Looking:
         """What is wrong with an answer's files."""
         if not reading.files:
             return ()
-        after = After(self._project, reading, self._files)
-        known = {found for file in after.written for found in self._fingerprints(file.path)}
+        after = After(self._project, reading)
+        known = {
+            secret.fingerprint
+            for file in after.written
+            for secret in _scanned(self._files.at(file.path).text, file.path)
+        }
         found: list[Problem] = []
         for file in after.written:
             found += self._of_file(after, file, known)
@@ -56,13 +61,15 @@ class Looking:
         text = data.decode("utf-8", "replace")
         if fault is None:
             yield from _imports(after, file.path, text, current.text)
-        for secret in self._allowed.unresolved(scan(text, file.path)):
+        for secret in self._allowed.unresolved(_scanned(text, file.path)):
             if secret.rule != CONTROL and secret.fingerprint not in known:
                 said = f"holds what looks like a secret ({secret.rule}: {secret.masked})"
                 yield Problem(flag="secret_in_code", path=file.path, line=secret.line, text=said)
 
-    def _fingerprints(self, path: str) -> set[str]:
-        return {found.fingerprint for found in scan(self._files.at(path).text, path)}
+
+@lru_cache(maxsize=KEPT)
+def _scanned(text: str, path: str) -> tuple[Finding, ...]:
+    return scan(text, path)
 
 
 def _imports(after: After, path: str, text: str, before: str) -> Iterator[Problem]:

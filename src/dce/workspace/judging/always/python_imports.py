@@ -10,21 +10,43 @@ import re
 import sys
 import warnings
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 import msgspec
 
 from dce.workspace.judging.always.after import After
+from dce.workspace.judging.always.parsing import KEPT
 from dce.workspace.judging.lanes.environment import added_folders, current_variables, find_python
 
 _SUFFIXES = (".py", ".pyi", ".pyx", ".so", ".pyd", ".c")
 _ROOTS = ("", "src", "lib", "python")
 _GUARDS = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
+_STATEMENT = re.compile(r"^[^\n#]*\bimport\b(?:[ \t]*\([^)]*\)|[^\n]*)", re.MULTILINE)
+"""Whatever may be an import statement."""
+_CONDITIONS = frozenset({"TYPE_CHECKING", "version_info", "platform", "name"})
+"""What a guarding `if` looks at: another interpreter or system, where the module may be there."""
+_BLOCKS = (
+    ast.FunctionDef,
+    ast.AsyncFunctionDef,
+    ast.ClassDef,
+    ast.With,
+    ast.AsyncWith,
+    ast.For,
+    ast.AsyncFor,
+    ast.While,
+    ast.Try,
+)
+"""Statements with others in them."""
+_GENERATED = re.compile(r"_pb2(?:_grpc)?$|^_?version$|^__version__$|^_version")
+"""Modules that a build makes."""
 _GONE = frozenset(
     {"distutils", "imp", "asynchat", "asyncore", "smtpd", "cgi", "cgitb", "telnetlib", "crypt", "pipes", "nntplib"}
 )
 """Modules that some versions of Python have: whether the project's does is not known for sure."""
-_DYNAMIC = re.compile(r"\bglobals\(\)|\bvars\(\)|\bexec\(|sys\.modules\[__name__\]|\bsetattr\(|\b__getattr__\b|\blazy")
+_DYNAMIC = re.compile(
+    r"\bglobals\(\)|\blocals\(\)|\bvars\(\)|\bexec\(|sys\.modules\[__name__\]|\bsetattr\(|\b__getattr__\b|\blazy"
+)
 
 
 class Import(msgspec.Struct, frozen=True):
@@ -48,21 +70,24 @@ class Import(msgspec.Struct, frozen=True):
 
 def unresolved(after: After, path: str, text: str, before: str) -> Iterator[tuple[int, str]]:
     """The new imports of a file that lead nowhere: line, and what cannot be found."""
+    if not set(_STATEMENT.findall(text)) - set(_STATEMENT.findall(before)):
+        return  # parsing takes milliseconds, and most answers import nothing new
     known = {found.key for found in imports_of(before)}
     for found in imports_of(text):
         if found.key not in known and (why := _why_unresolved(after, path, found)):
             yield found.line, why
 
 
-def imports_of(text: str) -> list[Import]:
+@lru_cache(maxsize=KEPT)
+def imports_of(text: str) -> tuple[Import, ...]:
     """The imports of a file, without those that the code guards; none if it does not parse."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return []
-    return list(_in_body(tree.body))
+        return ()
+    return tuple(_in_body(tree.body))
 
 
 def _in_body(body: list[ast.stmt]) -> Iterator[Import]:
@@ -74,13 +99,22 @@ def _in_body(body: list[ast.stmt]) -> Iterator[Import]:
         elif isinstance(node, ast.Try) and any(_guards(handler) for handler in node.handlers):
             yield from _in_body(node.finalbody)
         elif isinstance(node, ast.If):
-            if "TYPE_CHECKING" not in ast.unparse(node.test) and "version_info" not in ast.unparse(node.test):
+            if not _CONDITIONS & _names(node.test):
                 yield from _in_body([*node.body, *node.orelse])
-        elif isinstance(node, ast.With) and any("suppress" in ast.unparse(item.context_expr) for item in node.items):
+        elif isinstance(node, ast.With) and any("suppress" in _names(item.context_expr) for item in node.items):
             continue
-        else:
+        elif isinstance(node, _BLOCKS):
             for inner in ("body", "orelse", "finalbody"):
-                yield from _in_body([item for item in getattr(node, inner, []) or [] if isinstance(item, ast.stmt)])
+                yield from _in_body(getattr(node, inner, []))
+
+
+def _names(node: ast.expr) -> set[str]:
+    """Every name and attribute in an expression."""
+    return {
+        inner.id if isinstance(inner, ast.Name) else inner.attr
+        for inner in ast.walk(node)
+        if isinstance(inner, ast.Name | ast.Attribute)
+    }
 
 
 def _guards(handler: ast.ExceptHandler) -> bool:
@@ -95,11 +129,9 @@ def _why_unresolved(after: After, path: str, found: Import) -> str:
         for _ in range(found.level - 1):
             folder = folder.parent
         near = str(folder.joinpath(*found.module.split(".")) if found.module else folder)
-        return (
-            f"no module `{found.text}`"
-            if found.module and not _module(after, near)
-            else _why_no_name(after, near, found)
-        )
+        if found.module and not _module(after, near):
+            return "" if _is_built(after, found.module) else f"no module `{found.text}`"
+        return _why_no_name(after, near, found)
     top = found.module.split(".")[0]
     roots = dict.fromkeys([*(str(parent) for parent in PurePosixPath(path).parents), *_ROOTS])
     here = [root for root in roots if _module(after, str(PurePosixPath(root, top)))]
@@ -112,7 +144,8 @@ def _why_unresolved(after: After, path: str, found: Import) -> str:
     whys = []
     for root in here:
         base = str(PurePosixPath(root, *found.module.split(".")))
-        why = f"no module `{found.module}`" if not _module(after, base) else _why_no_name(after, base, found)
+        is_there = bool(_module(after, base)) or _is_built(after, found.module)
+        why = _why_no_name(after, base, found) if is_there else f"no module `{found.module}`"
         if not why:
             return ""
         whys.append(why)
@@ -129,6 +162,12 @@ def _module(after: After, base: str) -> str:
         return _built(after, base)
     init = f"{base}/__init__.py" if base else "__init__.py"
     return init if after.is_file(init) else base or "."
+
+
+def _is_built(after: After, module: str) -> bool:
+    """Whether a build may make the module: by its name, or from a source of that name in another language."""
+    name = module.rpartition(".")[2]
+    return bool(_GENERATED.search(name)) or name in after.foreign_stems
 
 
 def _built(after: After, base: str) -> str:
@@ -151,12 +190,15 @@ def _why_no_name(after: After, base: str, found: Import) -> str:
     file = _module(after, base)
     if _module(after, str(PurePosixPath(base, found.name))):
         return ""
+    if _is_built(after, found.name):
+        return ""
     if not file.endswith(".py"):
         return f"no module `{found.text}.{found.name}`" if after.is_folder(file) else ""
     names = defined(after.text(file))
     return "" if names is None or found.name in names else f"`{found.text or '.'}` does not define `{found.name}`"
 
 
+@lru_cache(maxsize=KEPT)
 def defined(text: str) -> frozenset[str] | None:
     """The names that a module defines; None if only running it would tell."""
     if _DYNAMIC.search(text):
@@ -181,6 +223,8 @@ def defined(text: str) -> frozenset[str] | None:
             names.update(inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name))
         elif isinstance(node, ast.Global):
             names |= set(node.names)
+        elif isinstance(node, ast.MatchAs | ast.MatchStar | ast.ExceptHandler) and node.name:
+            names.add(node.name)
     return frozenset(names)
 
 

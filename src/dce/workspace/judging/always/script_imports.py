@@ -6,9 +6,11 @@ it is not in there, no manifest names it, and no alias can mean it.
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 from dce.workspace.judging.always.after import After
+from dce.workspace.judging.always.parsing import KEPT
 
 SUFFIXES = (".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx", ".vue", ".svelte")
 _TRIED = ("", *SUFFIXES, ".d.ts", ".json", ".node", ".css")
@@ -22,9 +24,10 @@ _IMPORT = re.compile(
     re.MULTILINE,
 )
 _EXPORTED = re.compile(
-    r"\bexport\s+(?:declare\s+)?(?:default\s+)?(?:abstract\s+)?(?:async\s+)?(?:function\s*\*?|class|const|let|var|enum|const\s+enum|type|interface|namespace|module)\s+(?P<name>[\w$]+)"
+    r"\bexport\s+(?:declare\s+)?(?:default\s+)?(?:abstract\s+)?(?:async\s+)?(?:function\s*\*?|class|const\s+enum|const|let|var|enum|type|interface|namespace|module)\s+(?P<name>[\w$]+)"
     r"|\bexport\s+(?:type\s+)?\{(?P<list>[^}]*)\}"
 )
+_ASSIGNED = re.compile(r"([\w$]+)\s*(?::[^=;\n]+)?=(?![=>])")
 _UNCLEAR = re.compile(
     r"\bexport\s*\*|\bmodule\.exports\b|\bexports\.|\bexport\s+(?:const|let|var)\s*[\[{]|\bexport\s*="
 )
@@ -84,8 +87,13 @@ def unresolved(after: After, path: str, text: str, before: str) -> Iterator[tupl
             yield line, why
 
 
-def _imports(text: str) -> Iterator[tuple[int, tuple[str, str]]]:
+@lru_cache(maxsize=KEPT)
+def _imports(text: str) -> tuple[tuple[int, tuple[str, str]], ...]:
     """Line and (module, name) of each import; name "" for the module as a whole."""
+    return tuple(_found(text))
+
+
+def _found(text: str) -> Iterator[tuple[int, tuple[str, str]]]:
     plain = _TOKENS.sub(lambda found: re.sub(r"[^\n]", " ", found[0]) if found["comment"] else found[0], text)
     for found in _IMPORT.finditer(plain):
         module = found["from"] or found["only"] or found["call"]
@@ -110,12 +118,13 @@ def _why_unresolved(after: After, path: str, module: str, name: str) -> str:
     return "" if names is None or name in names else f"`{module}` does not export `{name}`"
 
 
+@lru_cache(maxsize=KEPT)
 def exported(text: str) -> frozenset[str] | None:
     """The names that a module exports; None if that cannot be told."""
     plain = _TOKENS.sub(lambda found: " " if found["comment"] else found[0], text)
     if _UNCLEAR.search(plain) or not re.search(r"\bexport\b", plain):
         return None
-    names = set()
+    names = set(_ASSIGNED.findall(plain))  # `export const a = 1, b = 2`: rather too many than too few
     for found in _EXPORTED.finditer(plain):
         if found["name"]:
             names.add(found["name"])
@@ -160,6 +169,11 @@ def _why_no_package(after: After, path: str, module: str) -> str:
     has_modules = [place for place in places if after.is_folder(f"{place}node_modules")]
     if not has_modules or any(after.is_folder(f"{place}node_modules/{name}") for place in has_modules):
         return ""
+    types = name.removeprefix("@").replace("/", "__")
+    if any(after.is_folder(f"{place}node_modules/@types/{types}") for place in has_modules):
+        return ""
+    if after.stems.intersection(name.removeprefix("@").split("/")):
+        return ""  # another package of the same repository, or a folder that an alias means
     if any(re.search(rf'"{re.escape(name)}(?:/[^"]*)?"', after.text(f"{place}package.json")) for place in places):
         return ""  # declared, or the package itself
     settings = [after.text(f"{place}{file}") for place in places for file in ("tsconfig.json", "jsconfig.json")]

@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 from importlib.resources import files
 
 from dce.workspace.judging.behaviour.in_real_lane import ProbeLane
-from dce.workspace.judging.behaviour.javascript.generate import Material, make_probes
+from dce.workspace.judging.behaviour.javascript.generate import Material, make_probes, package_names
 from dce.workspace.judging.behaviour.javascript.syntax import SUFFIXES, TYPED_SUFFIXES, has_grammars
-from dce.workspace.judging.behaviour.language import Language, Place, Sources
+from dce.workspace.judging.behaviour.language import Language, Place, Sources, none_run
 from dce.workspace.judging.behaviour.probe import Outcome, Probe
 from dce.workspace.judging.behaviour.running import Interpreter, run_probes
 from dce.workspace.judging.lanes.lane import Lane, RunOptions
-from dce.workspace.judging.lanes.opening import LaneUnfit
 
 SCRIPTS = ("in_lane.mjs", "loading.mjs")
 """What runs in the lane; the first is started."""
@@ -23,6 +22,7 @@ CHECK_S = 20.0
 _FOLDER = "dce-probes"
 _TEST_NAME = re.compile(r"(?:^|.*/)(?:test|tests|(?:test|spec)[-_.][^/]*|[^/]*[-_.](?:test|spec|tests))\.[cm]?[jt]sx?")
 _TEST_FOLDER = re.compile(r"(?:^|.*/)(?:tests?|__tests__|specs?)/.*")
+_DOCUMENT = re.compile(r"(?:.*/)?(?:package\.json|readme\.(?:md|markdown))", re.IGNORECASE)
 _NO_MODULE = re.compile(r".*(?:\.d\.[cm]?ts|\.min\.[cm]?js|\.config\.[cm]?[jt]s|(?:^|/)\.[^/]*)")
 
 
@@ -40,11 +40,19 @@ def make(sources: Sources, seed: int) -> tuple[Probe, ...]:
     """The probes for the changed modules; none without the grammars of `dce[outline]`."""
     if not has_grammars():
         return ()
-    return make_probes(Material(changed=sources.changed, tests=sources.tests), seed=seed)
+    packages = package_names(text for path, text in sources.documents.items() if path.endswith(".json"))
+    read_me = {path: text for path, text in sources.documents.items() if not path.endswith(".json")}
+    material = Material(changed=sources.changed, tests=sources.tests, documents=read_me, packages=packages)
+    return make_probes(material, seed=seed)
+
+
+def is_document(path: str) -> bool:
+    """Whether a file is a README or says what the package is called."""
+    return _DOCUMENT.fullmatch(path) is not None
 
 
 async def run(place: Place, probes: Sequence[Probe]) -> Mapping[str, Outcome]:
-    """The outcomes, from a process of the project's node for each round. Raises LaneUnfit if node cannot run them here."""
+    """The outcomes, from a process of the project's node for each round."""
     lane = place.lane
     await asyncio.to_thread(_lay, lane)
     script = f"{_FOLDER}/{SCRIPTS[0]}"
@@ -53,19 +61,20 @@ async def run(place: Place, probes: Sequence[Probe]) -> Mapping[str, Outcome]:
     ended = await lane.run(command, RunOptions(timeout_s=CHECK_S))
     why = ended.problem or ended.output.decode("utf-8", "replace").strip()
     if why or ended.exit_code:
-        raise LaneUnfit(f"not compared: {why or f'node ended with exit code {ended.exit_code}'}"[:300])
+        return none_run(probes, why or f"node ended with exit code {ended.exit_code}")
     interpreter = Interpreter(program="node", paths=(), script=script)
     return await run_probes(ProbeLane(lane), probes, interpreter, limits=place.limits)
 
 
 JAVASCRIPT = Language(
     name="JavaScript",
-    version=1,
+    version=2,
     runs="calls of the changed modules, with values from tests and examples and at the edges, in the project's node",
     speaks_for=is_script,
     is_test=is_test,
     make=make,
     run=run,
+    is_document=is_document,
 )
 
 

@@ -13,17 +13,21 @@ from dce.workspace.judging.behaviour.running import Limits
 from dce.workspace.judging.checks_file import Check
 from dce.workspace.judging.lanes.lane import Lane
 
+MAX_WHY = 200
+"""Longest reason why nothing runs, in characters."""
+
 
 class Sources(msgspec.Struct, frozen=True, kw_only=True):
     """What the probes of one language are made from. Paths are relative to the workspace's root, with `/`.
 
     `changed`: each file that some answer changes and the row speaks for, tests left out, with its versions: the workspace's text first
     ("" if it is new), then the different texts that the answers give it ("" if one deletes it). `tests`: the texts of the workspace's
-    own test files, by path; no answer's. `paths`: every listed file of the workspace.
+    own test files, by path; no answer's. `documents`: likewise the other files that the row reads. `paths`: every listed file of the workspace.
     """
 
     changed: Mapping[str, Sequence[str]]
     tests: Mapping[str, str]
+    documents: Mapping[str, str] = {}
     paths: frozenset[str] = frozenset()
 
 
@@ -43,8 +47,9 @@ class Language(msgspec.Struct, frozen=True, kw_only=True):
     """A row. `version` counts changes of what its probes are and how they run: results of another one are not shown as current.
 
     `speaks_for` and `is_test` are asked with paths; the first row that speaks for a changed file has it. `make` is given a seed and must
-    be deterministic; it runs nothing. `run` gives an outcome for each probe, by id, and may raise nothing but what lanes raise. `runs`: what runs, in
-    a few words, for the user who is asked to agree.
+    be deterministic; it runs nothing. `run` gives an outcome for each probe, by id, and may raise nothing but what lanes raise; where nothing can run
+    here it gives `none_run`. `runs`: what runs, in a few words, for the user who is asked to agree. `is_document`: which other files of the
+    workspace hold examples, or say what the tests mean.
     """
 
     name: str
@@ -54,3 +59,9 @@ class Language(msgspec.Struct, frozen=True, kw_only=True):
     is_test: Callable[[str], bool]
     make: Callable[[Sources, int], Sequence[Probe]]
     run: Callable[[Place, Sequence[Probe]], Awaitable[Mapping[str, Outcome]]]
+    is_document: Callable[[str], bool] = lambda _: False
+
+
+def none_run(probes: Sequence[Probe], why: str) -> dict[str, Outcome]:
+    """The outcomes where nothing can run: they say nothing about any answer, and show why."""
+    return {probe.id: Outcome(kind="not run", text="not run", shown=why[:MAX_WHY]) for probe in probes}

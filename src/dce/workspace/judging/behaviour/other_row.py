@@ -37,7 +37,7 @@ async def run(place: Place, probes: Sequence[Probe]) -> Mapping[str, Outcome]:
 
 OTHERS = Language(
     name="other languages",
-    version=1,
+    version=2,
     runs="your checks, with other values in the workspace's tests",
     speaks_for=has_grammar,
     is_test=is_test,

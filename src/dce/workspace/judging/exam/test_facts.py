@@ -8,8 +8,12 @@ import ast
 import re
 import warnings
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 import msgspec
+
+KEPT = 256
+"""How many files are remembered: the board is shown again and again, and its answers do not change."""
 
 
 class TestFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +36,7 @@ class FileFacts(msgspec.Struct, frozen=True, kw_only=True):
     whole: TestFacts = TestFacts()
 
 
+@lru_cache(maxsize=KEPT)
 def facts_of(path: str, text: str) -> FileFacts:
     """What a test file checks."""
     if path.endswith((".py", ".pyi")):
@@ -42,6 +47,40 @@ def facts_of(path: str, text: str) -> FileFacts:
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             return FileFacts()
     return _of_text(path, text)
+
+
+def holds_tests(path: str, text: str) -> bool:
+    """Whether a file with the name of a test is one, as far as its text tells: it has tests, asserts something, or names a runner. True
+    where that cannot be told."""
+    if not path.endswith(_READ_WELL) or _RUNNER.search(text):
+        return True
+    facts = facts_of(path, text)
+    return bool(facts.tests) or facts.whole.asserts > 0 or _ASSERT.search(text) is not None
+
+
+_READ_WELL = (
+    ".py",
+    ".rb",
+    ".rs",
+    ".go",
+    ".js",
+    ".mjs",
+    ".cjs",
+    ".jsx",
+    ".ts",
+    ".mts",
+    ".cts",
+    ".tsx",
+    ".java",
+    ".kt",
+    ".cs",
+    ".php",
+)
+_RUNNER = re.compile(
+    r"\bpytest\b|\bunittest\b|\bdoctest\b|node:(?:test|assert)|[\"'](?:vitest|@jest/globals|chai|mocha|assert|tape|ava|tap)[\"']|\bminitest\b|\brspec\b|\btesting\.T\b"
+    r"|#\[\s*(?:\w+::)*test\b|\borg\.junit\b|\bxunit\b|\bnunit\b|\bPHPUnit\b",
+    re.IGNORECASE,
+)
 
 
 def _of_python(tree: ast.Module) -> FileFacts:

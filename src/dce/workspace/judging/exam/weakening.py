@@ -17,7 +17,7 @@ _ESCAPES = re.compile(
     r"|\bexclude\b|\binclude\b|--run\b|--passWithNoTests|-run[ =]|-skip[ =]|skipTests|skipITs|test\.skip|testFailureIgnore|ignoreFailures|failIfNoTests"
     r"|enabled\s*=\s*false|onlyIf|\|\|\s*(?:true|:)|;\s*(?:true|exit 0)|\bexit 0\b|autotests|harness|\b(?:doc)?test\s*=\s*[Ff]alse|runner\s*=|rustc-wrapper|script-shell|WILL_FAIL|DISABLED"
     r"|^\t@?(?:true|:|echo\b.*)$|=\s*['\"](?:true|echo\b[^'\"]*|exit 0|:|)['\"]\s*$|excludeGroups|per-file-ignores|ignore_errors"
-    r"|\bignore\b|\bdisable\b",
+    r"|\bignore\b|\bdisable\b|(?<![\w-])-p[ =]\w|--require\b|--import\b|--loader\b|NODE_OPTIONS|PYTEST_\w+|LD_PRELOAD|javaagent|\bpassed\b",
     re.MULTILINE,
 )
 """What can keep tests from running, or their failures from being seen."""

@@ -163,13 +163,18 @@ async def _clean_up(
     process: asyncio.subprocess.Process, processes: Processes, starting: "asyncio.Future[None]", watch: Watch
 ) -> Limit | None:
     await starting
-    await asyncio.to_thread(processes.kill)
+
+    def end() -> Limit | None:
+        processes.kill()
+        return watch.stop()
+
+    hit = await asyncio.to_thread(end)
     try:
         async with asyncio.timeout(KILL_S):
             await process.wait()
     except TimeoutError:
         process.kill()
-    return await asyncio.to_thread(watch.stop)
+    return hit
 
 
 class _Tail(asyncio.Protocol):

@@ -3,7 +3,6 @@
 What must always hold: a lane that cannot contain is never used unsaid: `Lanes.why` says why it is only a copy, and how to have more.
 """
 
-import asyncio
 import contextlib
 import importlib
 import importlib.util
@@ -15,6 +14,8 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from dce.wire.errors import DceError
 from dce.workspace.judging.lanes.answer import files_of, merged
@@ -83,9 +84,9 @@ class Lanes:
         # A tool folder that cannot have a layer of its own is better read-only than no lane.
         for has_own_caches, place, program in itertools.product((True, False), places, programs):
             host = Host(bwrap=program, place=place, environ=self._environ, home=home, has_own_caches=has_own_caches)
-            said = await self._trial(host)
+            said, shown = await self._trial(host)
             if not said:
-                self._host, self.kind = host, "overlay"
+                self._host, self.kind = msgspec.structs.replace(host, shown=shown), "overlay"
                 return
         self.why = await in_thread(lambda: _explained(said))
 
@@ -102,8 +103,8 @@ class Lanes:
                 return f"{folder} belongs to another user or group, so a lane could not write to it"
         return ""
 
-    async def _trial(self, host: Host) -> str:
-        """Why an empty command does not run; "" if it does."""
+    async def _trial(self, host: Host) -> tuple[str, tuple[tuple[Path, bool], ...]]:
+        """Why an empty command does not run, "" if it does; and what a lane shows of the home."""
         try:
             async with self._folder(host.place) as folder:
                 try:
@@ -113,10 +114,11 @@ class Lanes:
                         ("/bin/sh", "-c", "[ ! -w . ] || : >.lane-trial"), RunOptions(timeout_s=PROBE_TIMEOUT_S)
                     )
                 except OSError as error:
-                    return str(error)
-                return "" if ended.exit_code == 0 else ended.output.decode("utf-8", "replace") or ended.problem
+                    return str(error), ()
+                why = "" if ended.exit_code == 0 else ended.output.decode("utf-8", "replace") or ended.problem
+                return why, lane.shown
         except DceError as error:
-            return error.message
+            return error.message, ()
 
     @contextlib.asynccontextmanager
     async def opened(self, reading: Reading | None, laid: Iterable[LaidFile] = ()) -> AsyncIterator[Lane]:
@@ -127,9 +129,8 @@ class Lanes:
         await self.find_kind()
         place = self._host.place if self._host else await in_thread(lambda: Path(tempfile.gettempdir()))
         async with self._folder(place) as folder:
-            files = await asyncio.to_thread(self._files, reading, laid)
             try:
-                lane = await in_thread(lambda: self._made(folder, files))
+                files, lane = await in_thread(lambda: self._made(folder, reading, laid))
             except OSError as error:
                 raise _unwritable(place, error) from error
             for command in self.settings.setup:
@@ -140,10 +141,11 @@ class Lanes:
                 raise LaneUnfit(why)
             yield lane
 
-    def _files(self, reading: Reading | None, laid: Iterable[LaidFile]) -> tuple[LaidFile, ...]:
-        return merged(files_of(self.project, reading) if reading is not None else (), laid)
-
-    def _made(self, folder: LaneFolder, files: Iterable[LaidFile]) -> Lane:
+    def _made(
+        self, folder: LaneFolder, reading: Reading | None, laid: Iterable[LaidFile]
+    ) -> tuple[tuple[LaidFile, ...], Lane]:
+        """The files that a lane lays over the workspace, and the lane."""
+        files = merged(files_of(self.project, reading) if reading is not None else (), laid)
         lane: Lane
         if self._host is not None:
             lane = OverlayLane(self.project.root, self._host, self.settings, folder, files)
@@ -151,7 +153,7 @@ class Lanes:
             lane = copy = CopyLane(self.project, self.settings, folder, self._environ, self._home())
             copy.fill(files)
         folder.made()
-        return lane
+        return files, lane
 
     @contextlib.asynccontextmanager
     async def _folder(self, place: Path) -> AsyncIterator[LaneFolder]:

@@ -38,13 +38,15 @@ _DOORS = tuple(map(Path, ("/var/snap/lxd", "/var/lib/lxd", "/var/lib/incus", "/m
 
 class Host(msgspec.Struct, frozen=True, kw_only=True):
     """The machine as lanes need to know it. `bwrap`: the program; `place`: the folder for lane folders; `home`: without symlinks.
-    `has_own_caches`: whether what commands write to tool folders goes to layers of the lane; otherwise these are read-only."""
+    `has_own_caches`: whether what commands write to tool folders goes to layers of the lane; otherwise these are read-only. `shown`: what
+    a lane found to show of the home, for the lanes after it: it is a hundred looks at the disk."""
 
     bwrap: str
     place: Path
     environ: Mapping[str, str]
     home: Path
     has_own_caches: bool = True
+    shown: tuple[tuple[Path, bool], ...] | None = None
 
 
 class OverlayLane:
@@ -61,6 +63,7 @@ class OverlayLane:
         self._folder = folder
         self._python = find_python(host.environ, root)
         self._python_path = self._search_path()
+        self.shown = tuple(self._shown()) if host.shown is None else host.shown
         upper, work = folder.new_layer()
         self.tmp = _TMP
         self.written_tmp = folder.tmp
@@ -118,7 +121,7 @@ class OverlayLane:
     def _home_mounts(self) -> tuple[str, ...]:
         """An empty home with the tool folders in it, and everything else that is hidden but needed to start a command."""
         mounts = ["--bind", str(self._folder.home), str(self._host.home)] if self._host.home.is_dir() else []
-        for path, is_writable in self._shown():
+        for path, is_writable in self.shown:
             if path.is_relative_to(self._root) or self._root.is_relative_to(path):
                 continue
             source = os.path.realpath(path)

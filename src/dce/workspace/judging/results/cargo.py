@@ -17,6 +17,8 @@ _TEST = re.compile(
     r"^test (?P<name>.+?)(?: - should panic(?: with expected .*)?)? \.\.\. (?P<word>ok|FAILED|ignored)\b.*$",
     re.MULTILINE,
 )
+_LINE = re.compile(r" \(line \d+\)")
+"""Where a test in documentation stands: another line is not another test."""
 _QUIET = re.compile(r"^(?P<name>\S+) --- FAILED$", re.MULTILINE)
 _STOPPED = re.compile(r"^error: test failed, to rerun pass", re.MULTILINE)
 _ALL_RAN = re.compile(r"^error: \d+ targets? failed:$", re.MULTILINE)
@@ -41,7 +43,7 @@ def read_cargo(output: str) -> Results | None:
     tests: list[tuple[str, Outcome]] = []
     for part, _ in ended:
         binary = _name_of_binary(part)
-        named = [(match["name"], _OUTCOMES[match["word"]]) for match in _TEST.finditer(part)]
+        named = [(_LINE.sub("", match["name"]), _OUTCOMES[match["word"]]) for match in _TEST.finditer(part)]
         if not named:
             named = [(match["name"], "failed") for match in _QUIET.finditer(part)]
         tests += [(f"{binary}{name}", outcome) for name, outcome in named]

@@ -102,7 +102,7 @@ def _probe(snippet: Snippet, origin: Origin) -> Probe:
     *before, last = snippet.steps
     if last.startswith("__") or not _is_call(last):
         return make_probe(snippet, origin, _label(snippet.steps))
-    return make_probe(Snippet(header=snippet.header, steps=(*before, *hoisted(last))), origin, last)
+    return make_probe(Snippet(header=snippet.header, steps=(*before, *hoisted(last))), origin, _label(snippet.steps))
 
 
 def _label(steps: Sequence[str]) -> str:

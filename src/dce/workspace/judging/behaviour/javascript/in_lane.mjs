@@ -317,8 +317,8 @@ function given(probe, recorder, ready) {
   const mocks = { fn: mock, spyOn: spy };
   const values = {
     __at__: () => {},
-    __import__: (name) => imported(file, name),
-    __load__: (name) => loaded(file, name),
+    __import__: (name) => known(imported, file, name),
+    __load__: (name) => known(loaded, file, name),
     __default__: (names) => ("default" in names ? names.default : names),
     __names__: withDefault,
     __ready__: ready,
@@ -384,6 +384,15 @@ function withDefault(names) {
   const fallback = names.default;
   if (fallback === null || !["object", "function"].includes(typeof fallback)) return names;
   return new Proxy(names, { get: (target, key) => (key in target ? target[key] : fallback[key]), has: () => true });
+}
+
+const knownModules = new Map();
+
+/** What a module gives, asked for once in a process: node keeps modules too, but finding one again crosses a thread where hooks are. */
+function known(find, file, name) {
+  const key = `${find.name} ${file} ${name}`;
+  if (!knownModules.has(key)) knownModules.set(key, find(file, name));
+  return knownModules.get(key);
 }
 
 /** Imports what the file would. A package may be imported by its own name, as its README does. */

@@ -1,7 +1,8 @@
 // What node does not load by itself but the project's own tests do: TypeScript, JSX, imports without an ending, ES modules in files
 // that node takes for CommonJS, path aliases. Used inside a lane by `in_lane.mjs`; it needs node 20.6, and without it nothing is hooked.
 //
-// TypeScript is read by node itself where it can, otherwise by what the project has: esbuild, typescript, @swc/core, sucrase.
+// TypeScript is read by node itself where it can, otherwise by what the project has: esbuild, typescript, rolldown,
+// oxc-transform, @swc/core, sucrase.
 
 import fs from "node:fs";
 import module, { createRequire } from "node:module";
@@ -129,12 +130,12 @@ function translated(source, file, form) {
   return translate(source, file, form);
 }
 
-const MISSING = `node ${process.versions.node} does not read it, and the project has none of esbuild, typescript, @swc/core and sucrase`;
+const MISSING = `node ${process.versions.node} does not read it, and the project has none of esbuild, typescript, rolldown, oxc-transform, @swc/core and sucrase`;
 
 const TRANSLATORS = {
   esbuild: (it) => (source, file, form) =>
     it.transformSync(source, { loader: loaderOf(file), format: form, target: "es2022", jsx: "automatic", sourcefile: file }).code,
-  typescript: (it) => (source, file, form) =>
+  typescript: (it) => it.transpileModule && ((source, file, form) =>
     it.transpileModule(source, {
       fileName: file,
       compilerOptions: {
@@ -145,7 +146,7 @@ const TRANSLATORS = {
         experimentalDecorators: true,
         verbatimModuleSyntax: false,
       },
-    }).outputText,
+    }).outputText),
   "@swc/core": (it) => (source, file, form) =>
     it.transformSync(source, {
       filename: file,
@@ -160,6 +161,14 @@ const TRANSLATORS = {
       jsxRuntime: "automatic",
       production: true,
     }).code,
+  // These write ES modules only; what has no imports is the same in both forms.
+  "rolldown/utils": (it) => it.transformSync && ((source, file) => checkedCode(it.transformSync(file, source, { lang: loaderOf(file) }))),
+  "oxc-transform": (it) => it.transformSync && ((source, file) => checkedCode(it.transformSync(file, source, { lang: loaderOf(file) }))),
+};
+
+const checkedCode = ({ code, errors = [] }) => {
+  if (errors.length) throw new SyntaxError(errors[0].message);
+  return code;
 };
 
 const loaderOf = (file) => ({ ".tsx": "tsx", ".jsx": "jsx", ".js": "jsx" })[path.extname(file)] ?? "ts";
@@ -175,8 +184,8 @@ function translator() {
     for (const bringer of ["", "tsx", "vite", "vitest", "tsup", "ts-node", "ts-jest"]) {
       try {
         const from = bringer ? createRequire(here.resolve(`${bringer}/package.json`)) : here;
-        knownTranslator = make(from(name));
-        return knownTranslator;
+        knownTranslator = make(from(name)) || null;
+        if (knownTranslator) return knownTranslator;
       } catch {
         // not here
       }

@@ -11,19 +11,25 @@ from pathlib import Path
 
 import msgspec
 
+from dce.workspace.judging.behaviour.language import none_run
 from dce.workspace.judging.behaviour.mutated.making import INNER, inner_tests
 from dce.workspace.judging.behaviour.mutated.trees import tree_of, walk
 from dce.workspace.judging.behaviour.probe import Outcome, Probe
 from dce.workspace.judging.check_run import run_of, text_of
 from dce.workspace.judging.checks_file import Check
 from dce.workspace.judging.lanes.lane import Ended, Lane, RunOptions
-from dce.workspace.judging.lanes.opening import LaneUnfit
 from dce.workspace.judging.report_files import read
 from dce.workspace.judging.results.asking import ask
 from dce.workspace.judging.results.table import Left
 
 BUDGET_S = 20.0
 """How long the runs on one answer may take together, without the first two."""
+
+MIN_RUNS = 4
+"""Fewest runs that are worth beginning."""
+
+MIN_TIMEOUT_S, SLOW_FACTOR = 5.0, 4.0
+"""A run is ended after so many times what the tests took before, but not before MIN_TIMEOUT_S."""
 
 COPY_S = 20.0
 """How long laying a file may take."""
@@ -66,12 +72,16 @@ class _Ran(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def run_mutated(lane: Lane, checks: Sequence[Check], probes: Sequence[Probe]) -> dict[str, Outcome]:
-    """The outcome of each probe, by id. Raises LaneUnfit if the project has no check that runs tests."""
+    """The outcome of each probe, by id."""
     tests = [check for check in checks if check.stage == "test"]
     if not tests:
-        raise LaneUnfit("not compared: no check of stage `test` in .dce/checks.toml runs the tests")
+        return none_run(probes, "no check of stage `test` in .dce/checks.toml runs the tests")
     whole = await _originals(lane, probes)
-    first, again = await _ran(lane, tests), await _ran(lane, tests)
+    first = await _ran(lane, tests)
+    if first.duration_s > BUDGET_S / MIN_RUNS:
+        return none_run(probes, f"the tests take {first.duration_s:.0f} s, too long to run them with other values")
+    tests = [_bounded(check, first.duration_s) for check in tests]
+    again = await _ran(lane, tests)
     steady = frozenset(first.tests) & frozenset(again.tests)
     flaky = {name for name, _ in {*first.tests, *again.tests} if not any(name == one for one, _ in steady)}
     left_s = BUDGET_S
@@ -87,6 +97,11 @@ async def run_mutated(lane: Lane, checks: Sequence[Check], probes: Sequence[Prob
         found[probe.id] = _outcome(ran, flaky, has_lines=first.lines == again.lines)
         await _restore(lane, probe.header[0])
     return found
+
+
+def _bounded(check: Check, duration_s: float) -> Check:
+    """The check with less time: with other values, tests that take far longer than before are in a loop."""
+    return msgspec.structs.replace(check, timeout_s=min(check.timeout_s, max(MIN_TIMEOUT_S, SLOW_FACTOR * duration_s)))
 
 
 def _outcome(ran: _Ran, flaky: set[str], *, has_lines: bool) -> Outcome:
