@@ -4,10 +4,12 @@ Every way gives each answer a key; the answers with the highest key are the choi
 right. So chance never favours a way: a tie is worth its average.
 """
 
+import json
 import random
 import statistics
 from collections import Counter
 from collections.abc import Callable, Container, Mapping, Sequence
+from pathlib import Path
 
 import msgspec
 
@@ -231,3 +233,13 @@ def shares(
 
 def _share(value: float, chance: float, best: float) -> float:
     return (value - chance) / (best - chance) if best > chance else 0.0
+
+
+def write_rows(path: Path, pools: Mapping[str, Sequence[Sequence[Judged]]], ways: Mapping[str, Way]) -> None:
+    """JSON lines: the names of the columns, then for each task and draw how many answers are right and what each way was worth."""
+    rows: list[list[object]] = [["task", "draw", "right", "of", *ways]]
+    for name, draws in pools.items():
+        for number, pool in enumerate(draws):
+            worths = [round(worth(way, pool), 4) for way in ways.values()]
+            rows.append([name, number, sum(answer.is_right for answer in pool), len(pool), *worths])
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")

@@ -18,6 +18,7 @@ from bench.judging.python_tests import run_pytest
 from dce.workspace.judging.behaviour.language import Language, Place, Sources
 from dce.workspace.judging.behaviour.languages import LANGUAGES
 from dce.workspace.judging.behaviour.probe import Outcome, Probe
+from dce.workspace.judging.checks_file import Check
 from dce.workspace.judging.lanes.opening import Lanes
 
 FOLDER = Path(__file__).parent / "tasks"
@@ -149,7 +150,14 @@ async def outcomes(lanes: Lanes, task: Task, probes: Sequence[Probe], text: str)
         return {}
     given = {**task.files, **task.visible, task.path: text}
     async with contained(lanes, {path: content.lstrip("\n") for path, content in given.items()}) as lane:
-        return await _row(task).run(Place(lane=lane, sources=sources), probes)
+        return await _row(task).run(Place(lane=lane, sources=sources, checks=_checks(task)), probes)
+
+
+def _checks(task: Task) -> tuple[Check, ...]:
+    """The project's own check, for languages whose probes are the project's tests with other values in them."""
+    if task.language not in _COMMANDS or not task.visible:
+        return ()
+    return (Check(name="tests", command=(*_COMMANDS[task.language], *task.visible)),)
 
 
 def problems(name: str, task: Task) -> list[str]:
