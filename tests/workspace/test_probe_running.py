@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dce.workspace.judging.behaviour.probe import Probe
+from dce.workspace.judging.behaviour.probe import Probe, Snippet, make_probe
 from dce.workspace.judging.behaviour.running import Interpreter, Limits, run_probes
 from tests.workspace.probing import FolderLane, run, steps
 
@@ -220,3 +220,16 @@ def test_a_result_that_shares_what_was_given_shows_it(tmp_path: Path) -> None:
     shared, apart = run(tmp_path, text, *probes)
     assert "spoiled" in shared.shown
     assert apart.shown == "{'b': [1]}"
+
+
+def test_attributes_that_are_no_result_are_not_compared(tmp_path: Path) -> None:
+    """A property and a plain attribute of one name are the same; what the probe does not name is left out, of this module's objects only."""
+    text = "class A:\n    def __init__(self):\n        self.size, self.data = 1, [2]\nclass B:\n    size = property(lambda self: 1)\nB.__name__ = 'A'\n"
+    header = ("__attributes__ = ['answer'], ['size']", "import answer, types")
+    probes = [
+        make_probe(Snippet(header=header, steps=(line,)), "example")
+        for line in ("answer.A()", "answer.B()", "types.SimpleNamespace(a=1)")
+    ]
+    one, other, plain = run(tmp_path, text, *probes)
+    assert one.shown == other.shown == "A(size=1)"
+    assert plain.shown == "SimpleNamespace(a=1)"

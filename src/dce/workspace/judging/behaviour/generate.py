@@ -11,6 +11,7 @@ from itertools import chain, zip_longest
 
 import msgspec
 
+from dce.workspace.judging.behaviour.attributes import attributes_line, with_attributes
 from dce.workspace.judging.behaviour.calls import call_snippets, hoisted, plain_tests
 from dce.workspace.judging.behaviour.docstrings import documented, examples
 from dce.workspace.judging.behaviour.literals import sites
@@ -73,6 +74,7 @@ def make_probes(material: Material, *, seed: int = 0, shares: Mapping[Origin, in
         ("scale", _in_turns([_scaled(snippet) for snippet in single])),
         ("surface", _made_up(_uncalled(material, single, sources), rng)),
     )
+    line = attributes_line(material.tests.values(), material.modules)
     probes: dict[str, Probe] = {}
     total = sum(shares.values())
     for origin, candidates in made:
@@ -85,7 +87,7 @@ def make_probes(material: Material, *, seed: int = 0, shares: Mapping[Origin, in
             programs += _starts_program(snippet)
             if _starts_program(snippet) and programs > shares.get(origin, 0) // PROGRAM_COST:
                 continue
-            probe = _probe(snippet, origin)
+            probe = _probe(with_attributes(snippet, line), origin)
             probes.setdefault(probe.id, probe)
     return tuple(probes.values())
 

@@ -48,6 +48,7 @@ class Describer:
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
+        self.attributes: tuple[list[str], list[str]] | None = None
         self._open: set[int] = set()
 
     def text(self, value: object, depth: int = 0) -> str:
@@ -146,6 +147,9 @@ class Describer:
         for kind in type(value).__mro__:
             slots = kind.__dict__.get("__slots__", ())
             names += [slots] if isinstance(slots, str) else list(slots)
+        if self.attributes and type(value).__module__ in self.attributes[0]:
+            known = self.attributes[1]
+            names = [name for name in known if name in names or isinstance(getattr(type(value), name, None), property)]
         public = sorted({name for name in names if not name.startswith("_") and hasattr(value, name)})
         held = ", ".join(f"{name}={self.text(getattr(value, name), depth)}" for name in public)
         if not public and hasattr(type(value), "__iter__"):
@@ -216,6 +220,7 @@ def run_probe(probe: dict[str, Any], folder: str) -> dict[str, Any]:
     began = time.process_time()
     with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
         is_ready = _run_header(probe["header"], space, recorder)
+        recorder.describer.attributes = space.pop("__attributes__", None)
         with contextlib.ExitStack() as stack:
             for provided in probe.get("provided", ()):
                 names = stack.enter_context(provided(folder, output, errors))
