@@ -52,7 +52,9 @@ def test_a_second_way_sees_only_what_the_first_ties() -> None:
 def test_support_counts_probe_by_probe_and_classes_whole() -> None:
     """An answer that agrees on most probes has more support than one that agrees on none; as a whole all four differ."""
     assert by_class("made")(POOL) == [(1,)] * 4
-    assert by_support("made")(POOL) == [(4,), (4,), (5,), (3,)]
+    cut = [*POOL[:3], answer(False, "d", 1, p="not run", q="3")]
+    assert by_support("made")(cut)[2:] == [(0.5,), (0.5,)]  # what was not run says nothing: only `q` decides
+    assert by_support("made")(POOL) == [(0.5,), (0.5,), (0.625,), (0.375,)]
 
 
 def test_the_gap_runs_from_a_random_pick_to_the_best() -> None:
@@ -74,7 +76,7 @@ def test_broken_answers_that_agree_are_no_majority() -> None:
     pool = [*broken, right]
     assert worth(by_support("made"), pool) == 0.0
     assert worth(then(by_shows_something("made"), by_support("made")), pool) == 1.0
-    assert by_support("made", CRASHES)(pool) == [(3,), (3,), (3,), (2,)]
+    assert by_support("made", CRASHES)(pool) == [(0.375,), (0.375,), (0.375,), (0.25,)]
 
 
 def test_every_task_is_well_formed() -> None:

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bench.judging.asking import judged
-from bench.judging.choosing import Judged, Way, by_chance, by_truth, shares, worth
+from bench.judging.choosing import Judged, Way, by_chance, by_truth, shares, worth, write_rows
 from bench.judging.own_report import pools
-from bench.judging.own_tasks import FOLDER, HELD_OUT, Task, load_tasks, problems
+from bench.judging.own_tasks import FOLDER, HELD_OUT, Task, load_tasks, problems, runnable
 from bench.judging.recorded import draws, load
 from bench.judging.ways import BY_ORIGIN, OWN, RECORDED
 
@@ -35,6 +35,8 @@ def main() -> int:
             ]
             for task in tasks
         }
+        if given.rows:
+            write_rows(given.rows, drawn, RECORDED)
         _print("all tasks", drawn, RECORDED)
         for reading, tests in (("", {"tests"}), (" (narrow reading)", {"strict"})):
             tested = {task.name + str(task.number) for task in tasks if any(getattr(task, name) for name in tests)}
@@ -46,6 +48,8 @@ def main() -> int:
         return 0
     own = _own(given.tasks, given.only)
     found_pools = pools(own, given.seeds, given.kept)
+    if given.rows:
+        write_rows(given.rows, found_pools, OWN)
     _print("all tasks", found_pools, OWN)
     for language in sorted({task.language for task in own.values()}):
         _print(language, {name: found for name, found in found_pools.items() if own[name].language == language}, OWN)
@@ -58,7 +62,7 @@ def main() -> int:
 def _own(which: str, only: str) -> dict[str, Task]:
     folders = {"tuned": (FOLDER,), "held-out": (HELD_OUT,), "all": (FOLDER, HELD_OUT)}[which]
     found = {name: task for folder in folders for name, task in load_tasks(folder).items()}
-    return {name: task for name, task in found.items() if not only or name in only.split(",")}
+    return runnable({name: task for name, task in found.items() if not only or name in only.split(",")})
 
 
 def _print(title: str, found: Pools, ways: Mapping[str, Way]) -> None:
@@ -97,6 +101,7 @@ def _arguments() -> argparse.Namespace:
         "--tasks", choices=("tuned", "held-out", "all"), default="all", help="which of our own (default: all)"
     )
     parser.add_argument("--only", default="", help="names of our own tasks, separated by commas (default: all of them)")
+    parser.add_argument("--rows", type=Path, help="writes what each way was worth on each draw, as JSON lines")
     parser.add_argument("--parts", default="tables,made", help="what to run: tables, made (default: both)")
     parser.add_argument("--every", type=int, default=1, help="only every so many-th recorded task (default: 1)")
     parser.add_argument("--kept", type=Path, default=KEPT, help=f"keeps results between runs (default: {KEPT})")

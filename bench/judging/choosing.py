@@ -4,10 +4,12 @@ Every way gives each answer a key; the answers with the highest key are the choi
 right. So chance never favours a way: a tie is worth its average.
 """
 
+import json
 import random
 import statistics
 from collections import Counter
 from collections.abc import Callable, Container, Mapping, Sequence
+from pathlib import Path
 
 import msgspec
 
@@ -157,16 +159,17 @@ def by_support(kind: str, silent: Container[str] = ()) -> Way:
     support."""
 
     def way(pool: Sequence[Judged]) -> list[Key]:
-        totals = [0.0] * len(pool)
+        totals, ran = [0.0] * len(pool), [0] * len(pool)
         shown = _shown(pool, kind)
         for probe in pool[0].probes.get(kind, ()):
             outcomes = [answer.probes[kind][probe] for answer in pool]
-            counted = Counter(outcomes)
+            counted = Counter(outcome for outcome in outcomes if outcome != "not run")
             if len(counted) > 1 and 2 * counted["unstable"] <= len(pool):
                 for number, outcome in enumerate(outcomes):
+                    ran[number] += outcome != "not run"
                     if not silent or shown[number].get(probe) not in silent:
-                        totals[number] += counted[outcome]
-        return [(round(total, 6),) for total in totals]
+                        totals[number] += counted[outcome] / counted.total()
+        return [(round(total / count, 6) if count else 0.0,) for total, count in zip(totals, ran, strict=True)]
 
     return way
 
@@ -230,3 +233,13 @@ def shares(
 
 def _share(value: float, chance: float, best: float) -> float:
     return (value - chance) / (best - chance) if best > chance else 0.0
+
+
+def write_rows(path: Path, pools: Mapping[str, Sequence[Sequence[Judged]]], ways: Mapping[str, Way]) -> None:
+    """JSON lines: the names of the columns, then for each task and draw how many answers are right and what each way was worth."""
+    rows: list[list[object]] = [["task", "draw", "right", "of", *ways]]
+    for name, draws in pools.items():
+        for number, pool in enumerate(draws):
+            worths = [round(worth(way, pool), 4) for way in ways.values()]
+            rows.append([name, number, sum(answer.is_right for answer in pool), len(pool), *worths])
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")

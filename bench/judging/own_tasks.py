@@ -4,6 +4,8 @@ The hidden tests alone say which answers are right; no file says so. The first a
 """
 
 import re
+import shutil
+import sys
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,6 +18,7 @@ from bench.judging.python_tests import run_pytest
 from dce.workspace.judging.behaviour.language import Language, Place, Sources
 from dce.workspace.judging.behaviour.languages import LANGUAGES
 from dce.workspace.judging.behaviour.probe import Outcome, Probe
+from dce.workspace.judging.checks_file import Check
 from dce.workspace.judging.lanes.opening import Lanes
 
 FOLDER = Path(__file__).parent / "tasks"
@@ -23,7 +26,7 @@ HELD_OUT = Path(__file__).parent / "held_out"
 """Tasks that the probes' generator was never changed for: their results were looked at once, after everything else."""
 
 KINDS = ("bug", "feature", "refactor", "performance", "plausible", "flaky", "failing", "untested")
-TASK_LANGUAGES = ("python", "javascript", "rust", "shell")
+TASK_LANGUAGES = ("python", "javascript", "rust", "go", "shell")
 
 TESTS_S = 20.0
 """Longest time for the visible or the hidden tests of one answer; they take well under a second."""
@@ -31,11 +34,16 @@ TESTS_S = 20.0
 _COMMANDS: Mapping[str, tuple[str, ...]] = {
     "javascript": ("node", "--test", "--test-reporter=tap"),
     "rust": ("sh", "-c", 'rustc --edition 2021 --test -A warnings -o checked "$0" && ./checked'),
+    "go": ("sh", "-c", "go test -v ."),
     "shell": ("sh",),
 }
+_NEEDED: Mapping[str, str] = {"javascript": "node", "rust": "rustc", "go": "go", "shell": "sh"}
+"""The program without which a language's tasks cannot be run: those are left out, and it is said."""
+
 _RESULTS: Mapping[str, re.Pattern[str]] = {
     "javascript": re.compile(r"^ *(?P<result>(?:not )?ok) \d+ - (?P<name>.+)$", re.MULTILINE),
     "rust": re.compile(r"^test (?P<name>\S+) \.\.\. (?P<result>\w+)$", re.MULTILINE),
+    "go": re.compile(r"^ *--- (?P<result>PASS|FAIL): (?P<name>\S+)", re.MULTILINE),
     "shell": re.compile(r"^(?P<result>(?:not )?ok) (?P<name>.+)$", re.MULTILINE),
 }
 """How each runner says that a test passed ("ok") or failed (anything else)."""
@@ -88,6 +96,14 @@ def load_tasks(folder: Path = FOLDER) -> dict[str, Task]:
     return tasks
 
 
+def runnable(tasks: Mapping[str, Task]) -> dict[str, Task]:
+    """The tasks whose language this machine has."""
+    found = {name: task for name, task in tasks.items() if shutil.which(_NEEDED.get(task.language, "sh"))}
+    if left_out := sorted(set(tasks) - set(found)):
+        print(f"left out, their language is not here: {', '.join(left_out)}", file=sys.stderr)
+    return found
+
+
 def run_tests(task: Task, tests: Mapping[str, str], text: str | None) -> Ran:
     """The tests, run on an answer (None: on the workspace as it is)."""
     if not tests:
@@ -103,7 +119,7 @@ def run_tests(task: Task, tests: Mapping[str, str], text: str | None) -> Ran:
             command = (*_COMMANDS[task.language], *names)
             output = lane.output(command, variables={}, timeout_s=TESTS_S).decode("utf-8", "replace")
             found = _RESULTS[task.language].finditer(output)
-            results = {match["name"]: match["result"] == "ok" for match in found}
+            results = {match["name"]: match["result"] in {"ok", "PASS"} for match in found}
     return Ran(frozenset(name for name, is_passed in results.items() if is_passed), frozenset(results))
 
 
@@ -134,7 +150,14 @@ async def outcomes(lanes: Lanes, task: Task, probes: Sequence[Probe], text: str)
         return {}
     given = {**task.files, **task.visible, task.path: text}
     async with contained(lanes, {path: content.lstrip("\n") for path, content in given.items()}) as lane:
-        return await _row(task).run(Place(lane=lane, sources=sources), probes)
+        return await _row(task).run(Place(lane=lane, sources=sources, checks=_checks(task)), probes)
+
+
+def _checks(task: Task) -> tuple[Check, ...]:
+    """The project's own check, for languages whose probes are the project's tests with other values in them."""
+    if task.language not in _COMMANDS or not task.visible:
+        return ()
+    return (Check(name="tests", command=(*_COMMANDS[task.language], *task.visible)),)
 
 
 def problems(name: str, task: Task) -> list[str]:

@@ -32,7 +32,7 @@ _END = re.compile(r"\n(?=[^\s#)\]}])|\n(?=#)")
 MAX_CLAIMS = 100
 """Calls with the value that the model's asserts expect, for one task, the most frequent first."""
 
-_STRICT = re.compile(r"\s*(?:==|=>|->)\s*(?P<value>[^\n]*)")
+_STRICT = re.compile(r"\s*(?:==>?|=>|➞)\s*(?P<value>[^\n]*)")
 """A narrower reading of what an example in a docstring is: the reference tables were measured with one."""
 
 

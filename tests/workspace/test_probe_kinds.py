@@ -4,6 +4,8 @@ import random
 
 import pytest
 
+from dce.workspace.judging.behaviour.attributes import attributes_line
+from dce.workspace.judging.behaviour.edge_values import crossed, edges
 from dce.workspace.judging.behaviour.generate import Material, make_probes
 from dce.workspace.judging.behaviour.literals import Made, sites
 from dce.workspace.judging.behaviour.objects import object_snippets
@@ -159,3 +161,40 @@ def test_a_decorator_with_arguments_is_not_a_call_to_vary() -> None:
     )
     assert not [label for label in found if label.startswith("cached(")]
     assert any("cached(11)" in label for label in found)
+
+
+def test_a_result_is_changed_to_see_whether_it_is_what_was_given() -> None:
+    """After that the arguments are looked at, and the call is made again."""
+    test = "from it import f\ndef test():\n    assert f([1], 2) == [1]\n"
+    material = Material(tests={"test_it.py": test}, modules={"it": ("def f(x, y): ...",) * 2})
+    found = [probe.steps for probe in make_probes(material)]
+    wanted = ("given_1 = [1]", "result = f(given_1, 2)", "__spoil__(result)", "given_1", "f(given_1, 2)")
+    assert wanted in found
+
+
+def test_what_one_answer_calls_its_attributes_is_no_result() -> None:
+    """What tests look at and what nearly all versions have is compared; the rest is how an answer does it."""
+    versions = [
+        f"class Box:\n    def __init__(self):\n        self.size = 1\n        self.{name} = 2\n        self.seen = 3\n"
+        for name in ("data", "items", "held", "data", "kept")
+    ]
+    line = attributes_line(["def test(): assert Box().seen.count == 1"], {"box": versions})
+    assert line == "__attributes__ = ['box'], ['count', 'seen', 'size']"
+    assert attributes_line([], {"box": ["def f(): ..."]}) == ""
+    material = Material(
+        tests={"test_a.py": "from box import Box\ndef test():\n    it = Box()\n    assert it.seen\n"},
+        modules={"box": versions},
+    )
+    probes = make_probes(material)
+    assert probes
+    assert all(probe.header[0].startswith("__attributes__") for probe in probes)
+
+
+def test_numbers_and_words_within_a_text_are_changed_one_by_one() -> None:
+    """A rule stays a rule: other numbers in it, and words of another rule in the same place."""
+    found = edges("30 9 * * *")
+    assert {"31 9 * * *", "30 10 * * *", "0 9 * * *", "30 0 * * *"} <= set(found)
+    assert crossed("30 9 * * *", "0 9 * * 1-5") == ["0 9 * * *", "30 9 * * 1-5"]
+    assert crossed("a b", "a b c") == []
+    steps = set(singles(("f('30 9 * * *')",), random.Random(0), ["0 9 * * 1-5"]))
+    assert ("f('30 9 * * 1-5')",) in steps

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dce.workspace.judging.behaviour.probe import Probe
+from dce.workspace.judging.behaviour.probe import Probe, Snippet, make_probe
 from dce.workspace.judging.behaviour.running import Interpreter, Limits, run_probes
 from tests.workspace.probing import FolderLane, run, steps
 
@@ -216,3 +216,36 @@ def test_an_import_that_never_ends_has_a_deadline(tmp_path: Path) -> None:
     asked = steps("answer.f()")
     found = asyncio.run(run_probes(lane, [asked], Interpreter(program=sys.executable), limits=limits))
     assert found[asked.id].kind == "timeout"
+
+
+def test_what_time_was_left_for_is_kept(tmp_path: Path) -> None:
+    """An answer that is slow everywhere has the results that came in time; the rest is not run, and nothing has died."""
+    text = "import time\ndef f(x):\n    time.sleep(0.4)\n    return x\n"
+    lane = FolderLane(tmp_path, {"answer.py": text})
+    probes = [steps(f"answer.f({number})") for number in range(20)]
+    limits = Limits(probe_s=5.0, answer_s=3.0)
+    found = asyncio.run(run_probes(lane, probes, Interpreter(program=sys.executable), limits=limits))
+    kinds = {outcome.kind for outcome in found.values()}
+    assert kinds == {"value", "not run"}
+
+
+def test_a_result_that_shares_what_was_given_shows_it(tmp_path: Path) -> None:
+    """What is done to the result reaches the argument, or not."""
+    text = "import copy\ndef same(x):\n    return x\ndef copied(x):\n    return copy.deepcopy(x)\n"
+    probes = [steps("a = {'b': [1]}", f"r = answer.{name}(a)", "__spoil__(r)", "a") for name in ("same", "copied")]
+    shared, apart = run(tmp_path, text, *probes)
+    assert "spoiled" in shared.shown
+    assert apart.shown == "{'b': [1]}"
+
+
+def test_attributes_that_are_no_result_are_not_compared(tmp_path: Path) -> None:
+    """A property and a plain attribute of one name are the same; what the probe does not name is left out, of this module's objects only."""
+    text = "class A:\n    def __init__(self):\n        self.size, self.data = 1, [2]\nclass B:\n    size = property(lambda self: 1)\nB.__name__ = 'A'\n"
+    header = ("__attributes__ = ['answer'], ['size']", "import answer, types")
+    probes = [
+        make_probe(Snippet(header=header, steps=(line,)), "example")
+        for line in ("answer.A()", "answer.B()", "types.SimpleNamespace(a=1)")
+    ]
+    one, other, plain = run(tmp_path, text, *probes)
+    assert one.shown == other.shown == "A(size=1)"
+    assert plain.shown == "SimpleNamespace(a=1)"

@@ -7,8 +7,11 @@ import re
 import string
 from collections.abc import Callable, Iterator
 
-MAX_EDGES = 18
+MAX_EDGES = 24
 """Maximum edges of one value: the many values of a test share the probes."""
+
+MAX_NUMBERS, MAX_DIGITS, MAX_CROSSED = 5, 18, 5
+"""How many numbers of one text are changed, how long they may be, and how many texts are made of two."""
 
 MAX_LENGTH = 2_000
 """Largest container or text that an edge may have, in items: probes go through argument lists and tables."""
@@ -55,7 +58,24 @@ def _bool(value: bool) -> Iterator[object]:
 
 
 def _int(value: int) -> Iterator[object]:
-    yield from (0, 1, -1, value + 1, value - 1, -value, 2, value * 2, value // 2, value * 10, 3, 100, 2**31, -2)
+    yield from (
+        0,
+        1,
+        -1,
+        value + 1,
+        value - 1,
+        -value,
+        2,
+        value * 2,
+        value // 2,
+        value * 10,
+        3,
+        100,
+        2**31,
+        -2,
+        2**63,
+        -(2**63) - 1,
+    )
 
 
 def _float(value: float) -> Iterator[object]:
@@ -64,16 +84,6 @@ def _float(value: float) -> Iterator[object]:
 
 def _text(value: str) -> Iterator[object]:
     yield ""
-    yield from (value * 2, value[:-1], value[1:], value.swapcase(), f" {value} ", " ", f"{value}\n", value[::-1])
-    yield from (f"{value} {value}", value.upper(), value.lower())
-    for separator in dict.fromkeys(char for char in value if char in _SEPARATORS):
-        yield value.replace(separator, separator * 2)
-        yield separator + value + separator
-        yield value.replace(separator, "", 1)
-    if "\n" in value:
-        yield value.replace("\n", "\r\n")
-        yield value.rstrip("\n")
-        yield value.replace("\n", "\n\n")
     if _NUMBER.fullmatch(value):
         yield from (
             f"{value}5",
@@ -84,12 +94,43 @@ def _text(value: str) -> Iterator[object]:
             f"+{value}",
             "1e3",
         )
+    yield from (value * 2, value[:-1], value[1:], value.swapcase(), f" {value} ", " ", f"{value}\n", value[::-1])
+    yield from (f"{value} {value}", value.upper(), value.lower())
+    yield from _other_numbers(value)
+    for separator in dict.fromkeys(char for char in value if char in _SEPARATORS):
+        yield value.replace(separator, separator * 2)
+        yield separator + value + separator
+        yield value.replace(separator, "", 1)
+    if "\n" in value:
+        yield value.replace("\n", "\r\n")
+        yield value.rstrip("\n")
+        yield value.replace("\n", "\n\n")
     if any(char in string.digits for char in value):
         yield "".join("9" if char in string.digits else char for char in value)
         yield "".join("0" if char in string.digits else char for char in value)
         yield f"-{value}"
         yield f"0{value}"
     yield from (value[:1], "é" + value, value[:1] * 3, "\t" + value, value.replace("a", "b"))
+
+
+def _other_numbers(value: str) -> Iterator[str]:
+    """A text that holds numbers with other ones: a rule, a date, a version, an expression stays what it is. One change of each number
+    before the next one."""
+    found = [] if _NUMBER.fullmatch(value) else list(re.finditer(r"\d+", value))[:MAX_NUMBERS]
+    for change in (lambda at: at + 1, lambda _: 0, lambda at: at - 1, lambda at: at * 10):
+        for match in found:
+            number = change(int(match.group()[:MAX_DIGITS]))
+            if number >= 0:
+                yield f"{value[: match.start()]}{number}{value[match.end() :]}"
+
+
+def crossed(value: str, other: str) -> list[str]:
+    """Texts of as many words with one word of the other: `0 9 * * 1` of `30 9 * * *` and `0 12 * * 1`."""
+    words, others = value.split(" "), other.split(" ")
+    if len(words) != len(others) or len(words) < 2:
+        return []
+    changed = [[*words[:at], others[at], *words[at + 1 :]] for at in range(len(words)) if words[at] != others[at]]
+    return [" ".join(found) for found in changed][:MAX_CROSSED]
 
 
 def _bytes(value: bytes) -> Iterator[object]:

@@ -11,6 +11,7 @@ from itertools import chain, zip_longest
 
 import msgspec
 
+from dce.workspace.judging.behaviour.attributes import attributes_line, with_attributes
 from dce.workspace.judging.behaviour.calls import call_snippets, hoisted, plain_tests
 from dce.workspace.judging.behaviour.docstrings import documented, examples
 from dce.workspace.judging.behaviour.literals import sites
@@ -21,7 +22,7 @@ from dce.workspace.judging.behaviour.surface import made_up_calls, public_functi
 from dce.workspace.judging.behaviour.variations import pairs, sequences, singles
 from dce.workspace.judging.behaviour.visible_tests import TestSource, read_test_file, snippets
 
-SHARES: Mapping[Origin, int] = {"example": 40, "edge": 160, "pair": 120, "sequence": 80, "scale": 10, "surface": 50}
+SHARES: Mapping[Origin, int] = {"example": 40, "edge": 240, "pair": 160, "sequence": 110, "scale": 10, "surface": 50}
 """How many probes of each origin are made at most. Together they run on an answer in about a second."""
 
 MAX_SEEDS = 60
@@ -32,6 +33,9 @@ PAIRS = 40
 
 MAX_MADE = 4
 """Most calls that only make an object of a class."""
+
+PROGRAM_COST = 3
+"""A probe that starts a program takes far longer than a call: there are so many times fewer of them."""
 
 ORDERS = 16
 """Most orders in which the steps of one test are done."""
@@ -70,17 +74,26 @@ def make_probes(material: Material, *, seed: int = 0, shares: Mapping[Origin, in
         ("scale", _in_turns([_scaled(snippet) for snippet in single])),
         ("surface", _made_up(_uncalled(material, single, sources), rng)),
     )
+    line = attributes_line(material.tests.values(), material.modules)
     probes: dict[str, Probe] = {}
     total = sum(shares.values())
     for origin, candidates in made:
         # What the tests leave unused goes to the functions that no test calls, which come last.
         wanted = total if origin == "surface" else len(probes) + shares.get(origin, 0)
+        programs = 0
         for snippet in candidates:
             if len(probes) >= wanted:
                 break
-            probe = _probe(snippet, origin)
+            programs += _starts_program(snippet)
+            if _starts_program(snippet) and programs > shares.get(origin, 0) // PROGRAM_COST:
+                continue
+            probe = _probe(with_attributes(snippet, line), origin)
             probes.setdefault(probe.id, probe)
     return tuple(probes.values())
+
+
+def _starts_program(snippet: Snippet) -> bool:
+    return any("subprocess" in line for line in (*snippet.header, *snippet.steps))
 
 
 def _probe(snippet: Snippet, origin: Origin) -> Probe:
@@ -188,14 +201,19 @@ def _scaled(snippet: Snippet) -> list[Snippet]:
 
 
 def _sequences(single: Sequence[Snippet], whole: Sequence[Snippet], rng: random.Random) -> Iterator[Sequence[Snippet]]:
-    """Tests in another order, every other one with a value at the edge too; and every call made twice in a row."""
+    """Tests in another order, every other one with a value at the edge too; and every call made twice in a row, or
+    again after its result was changed."""
     for snippet in whole:
         orders = sequences(snippet.steps, rng, ORDERS)
         changed = [next(singles(steps, rng), steps) if number % 2 else steps for number, steps in enumerate(orders)]
         yield [Snippet(header=snippet.header, steps=steps) for steps in changed]
     for snippet in single:
         steps = hoisted(snippet.steps[-1])
-        yield [Snippet(header=snippet.header, steps=(*steps, steps[-1]))]
+        twice = Snippet(header=snippet.header, steps=(*steps, steps[-1]))
+        given = [step.split(" = ")[0] for step in steps[:-1]]
+        # What is done to a result must not reach what was given, nor the next result.
+        spoiled = (*steps[:-1], f"result = {steps[-1]}", "__spoil__(result)", *given, steps[-1])
+        yield [twice, Snippet(header=snippet.header, steps=spoiled)] if given else [twice]
 
 
 def _in_turns(streams: Iterable[Iterable[Snippet]]) -> Iterator[Snippet]:

@@ -32,7 +32,7 @@ MAX_SEQUENCES = 24
 MAX_EDGES = 6
 """How many edges of a value are tried on objects, besides None: their calls make their own variety."""
 
-_PLAIN = frozenset({"list", "len", "str", "bool", "hash", "dict", "set", "tuple", "float", "int"})
+_PLAIN = frozenset({"__spoil__", "list", "len", "str", "bool", "hash", "dict", "set", "tuple", "float", "int"})
 
 CHANGED_SHARE = 0.35
 """How often a call gets another value than the test's."""
@@ -198,6 +198,7 @@ def _bound(step: str) -> list[str]:
 
 def _acts(tree: ast.Module, variable: str, bound: set[str]) -> Iterator[str]:
     """Calls on the object (written on `it`) or on what was there before it, if all their names are known; and attributes looked at."""
+    called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             owner = ast.unparse(node.func.value)
@@ -205,5 +206,7 @@ def _acts(tree: ast.Module, variable: str, bound: set[str]) -> Iterator[str]:
             if owner in {variable, *bound} and not node.func.attr.startswith("__") and free <= bound:
                 words = [ast.unparse(part) for part in (*node.args, *node.keywords)]
                 yield f"{'it' if owner == variable else owner}.{node.func.attr}({', '.join(words)})"
+        elif isinstance(node, ast.Attribute) and ast.unparse(node.value) == variable and id(node) not in called:
+            yield from (f"it.{node.attr}", f"__spoil__(it.{node.attr})")
         elif isinstance(node, ast.Subscript) and ast.unparse(node.value) == variable and not names_in(node.slice):
             yield f"it[{ast.unparse(node.slice)}]"

@@ -6,12 +6,17 @@ Hundreds of probes do so, and a new interpreter for each would take longer than 
 
 from __future__ import annotations
 
+import argparse  # noqa: F401 - most programs import it: once here, not in every fork
+import atexit
 import contextlib
 import os
+import runpy
 import subprocess
 import sys
 import tempfile
 import time
+import traceback
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -136,11 +141,6 @@ def _forget_project(root: str) -> None:
 
 
 def _program(words: list[Any]) -> int:
-    import atexit  # noqa: PLC0415 - only in the child
-    import runpy  # noqa: PLC0415
-    import traceback  # noqa: PLC0415
-    import warnings  # noqa: PLC0415
-
     warnings.simplefilter("ignore")
     code: Any = 0
     try:

@@ -85,6 +85,8 @@ async def run_probes(
     if differing:
         first |= await _round(lane, differing, interpreter, limits, _Way(0, 1))
         second |= await _round(lane, differing, interpreter, limits, _Way(1, 1))
+    # What one round had no time for, the other may have run.
+    first |= {name: second[name] for name, found in first.items() if found.kind == "not run"}
     unstable = Outcome(kind="unstable", text="unstable", shown="changes from run to run")
     return {name: unstable if _differ(found, second[name]) else found for name, found in first.items()}
 

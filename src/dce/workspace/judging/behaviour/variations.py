@@ -8,7 +8,7 @@ import ast
 import random
 from collections.abc import Iterator, Sequence
 
-from dce.workspace.judging.behaviour.edge_values import edges, is_same_kind, related
+from dce.workspace.judging.behaviour.edge_values import MAX_CROSSED, crossed, edges, is_same_kind, related
 from dce.workspace.judging.behaviour.literals import Path, Site, replaced, sites
 
 MAX_SITES = 40
@@ -33,6 +33,7 @@ def singles(steps: Sequence[str], rng: random.Random, pool: Sequence[object] = (
         edged = [*edges(site.value), *_other_type(site.value), None]
         changes += [(rank + rng.random() * JITTER, site.path, value) for rank, value in enumerate(edged)]
         changes += [(1 + rng.random() * JITTER * 2, site.path, value) for value in _alike(site.value, pool)]
+        changes += [(1 + rng.random() * JITTER * 2, site.path, value) for value in _crossed(site.value, pool)]
     for site, other in _neighbours(all_sites):
         changes += [(rng.random() * JITTER * 2, site.path, value) for value in related(site.value, other.value)]
     for _, path, value in sorted(changes, key=lambda change: change[0]):
@@ -90,6 +91,12 @@ def _other_type(value: object) -> list[object]:
     return [list(value)] if type(value) is tuple else []
 
 
+def _crossed(value: object, pool: Sequence[object]) -> list[str]:
+    """Texts made of this one and a word of another test's, at most a few for each."""
+    others = [other for other in pool if isinstance(other, str) and other != value] if isinstance(value, str) else []
+    return [text for other in others for text in crossed(str(value), other)][: 2 * MAX_CROSSED]
+
+
 def _alike(value: object, pool: Sequence[object]) -> list[object]:
     """Values of other tests that have the same type, at most a few."""
     return [other for other in pool if is_same_kind(value, other) and other != value][:4]
@@ -106,7 +113,7 @@ def _neighbours(all_sites: Sequence[Site]) -> Iterator[tuple[Site, Site]]:
 
 def _drawn(value: object, rng: random.Random, pool: Sequence[object]) -> object:
     """Another value in the place of this one, mostly one of the first edges."""
-    candidates = edges(value) + _alike(value, pool)
+    candidates: list[object] = [*edges(value), *_alike(value, pool), *_crossed(value, pool)]
     if not candidates:
         return value
     return candidates[min(int(rng.expovariate(0.25)), len(candidates) - 1)]
