@@ -94,7 +94,9 @@ function Run({ run, isBase }: { run: CheckRun; isBase: boolean }) {
           {text.checks.stage[run.stage]}
         </span>
         {counts && <span className="check-counts">{counts}</span>}
-        {state === "anyway" && !isBase && <span className="muted">{text.checks.failsAnyway}</span>}
+        {state === "anyway" && !isBase && (
+          <span className="muted">{run.runner ? text.checks.failsAnyway : text.checks.tellsNothing}</span>
+        )}
         {run.limits.map((limit) => (
           <span key={limit} className="flag">
             {text.checks.limits[limit]}

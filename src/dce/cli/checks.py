@@ -132,6 +132,8 @@ def _print_base_run(run: "CheckRun", *, is_verbose: bool) -> None:
             say(f"    {word}: {len(names) - MAX_NAMED} more")
     if run.note:
         say(f"    note: {run.note}")
+    if run.state == "ran" and not run.ok and not run.runner:
+        say("    note: it reports no tests, so while it fails here it cannot tell what a response breaks")
     if is_verbose and not run.ok:
         say(run.output.rstrip())
     elif not run.ok and not run.failures:
