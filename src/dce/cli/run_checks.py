@@ -175,8 +175,8 @@ def _print_details(reports: dict[int, CheckReport] | None, *, is_verbose: bool) 
         note(f"the checks ran in plain copies, which contain nothing: {first.lane_why}")
     for name in dict.fromkeys(name for report in reports.values() for name in report.telling_nothing):
         note(
-            f"`{name}` fails without any response too and reports no tests, so it cannot tell what a response breaks: mend it, or make "
-            "a check of each of its commands in .dce/checks.toml"
+            f"`{name}` fails without any response too, and no test runs, so it cannot tell what a response breaks: "
+            "`dce run-checks --workspace` shows why"
         )
     for problem in first.cannot_start:
         note(f"cannot run here, with or without a response: {problem}")

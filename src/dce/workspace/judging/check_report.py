@@ -73,8 +73,8 @@ class CheckRun(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def tells_nothing(self) -> bool:
-        """Whether it only fails as the unchanged workspace does and reports no tests: what else the response breaks cannot be seen."""
-        return self.fails_anyway and not self.runner
+        """Whether it only fails as the unchanged workspace does, and no test ran: what else the response breaks cannot be seen."""
+        return self.fails_anyway and (not self.runner or (self.stop == "broken" and not self.passed))
 
 
 class OwnTests(msgspec.Struct, frozen=True, kw_only=True):
