@@ -109,7 +109,7 @@ def _weakens_tests(candidate: Candidate) -> str:
 def _not_checked(candidate: Candidate) -> str:
     if candidate.report is not None or not candidate.is_checked:
         return ""
-    return "got no verdict from the checks" if candidate.has_no_verdict else "is not checked, others are"
+    return "got no verdict from the checks" if candidate.has_no_verdict else "has not been checked, unlike others"
 
 
 def _breaks_something(candidate: Candidate) -> str:
