@@ -124,11 +124,10 @@ def _breaks_something(candidate: Candidate) -> str:
         f"breaks {_counted(report.new_failures, 'test')} that pass{'es' * (report.new_failures == 1)} without it{which}"
     )
     changed = len(report.own.contradicted) if report.own is not None else 0
-    return (
-        f"{text}; {changed} of them pass{'es' * (changed == 1)} in its own version: it is wrong, or the cycle asks for that"
-        if changed
-        else text
-    )
+    if not changed:
+        return text
+    passing = "it passes" if report.new_failures == 1 else f"{changed} of them pass{'es' * (changed == 1)}"
+    return f"{text}; {passing} in the response's own version: either the response is wrong, or the cycle asks for that"
 
 
 def _counted(count: int, noun: str) -> str:
