@@ -24,7 +24,7 @@ def test_init_proposes_and_says_what_came(dce: Dce, project: Path) -> None:
     """The proposal is written and tried; what fails without any response is named; a second time it needs --force."""
     done = dce("checks", "init", "--yes")
     assert "unittest     python -m unittest   (test_a.py has a TestCase)" in done.out
-    assert "✗ unittest: 1 pass, 1 fail (unittest)" in done.out
+    assert "✗ unittest: 1 passed, 1 failed (unittest)" in done.out
     assert "fails without any response: test_a.T.test_bad" in done.out
     assert 'command = ["python", "-m", "unittest"]' in (project / ".dce" / "checks.toml").read_text()
     assert "--force" in dce("checks", "init", code=3).err
@@ -52,7 +52,7 @@ def test_the_workspace_as_it_is(dce: Dce, project: Path) -> None:
     """`--workspace` without a folder checks no response; its exit code says whether all passes; it takes no slot."""
     dce("checks", "init", "--no-run")
     done = dce("run-checks", "--workspace", "--yes", code=1)
-    assert "✗ unittest: 1 pass, 1 fail" in done.out
+    assert "✗ unittest: 1 passed, 1 failed" in done.out
     (project / "test_a.py").write_text(TEST.replace("self.fail()", "pass"))
     assert dce("run-checks", "--workspace", "--json").json["passed"] == 2
     assert "takes no SLOT" in dce("run-checks", "1", "--workspace", code=2).err
@@ -66,7 +66,7 @@ def test_unittest_in_a_folder_is_proposed_and_runs(dce: Dce, project: Path) -> N
     (project / "tests" / "test_b.py").write_text(TEST)
     done = dce("checks", "init", "--yes")
     assert "python -m unittest discover -s tests" in done.out
-    assert "✗ unittest: 1 pass, 1 fail (unittest)" in done.out
+    assert "✗ unittest: 1 passed, 1 failed (unittest)" in done.out
 
 
 def test_a_check_that_fails_without_tests_shows_its_end(dce: Dce, project: Path) -> None:
@@ -88,4 +88,4 @@ def test_many_packages_are_named(dce: Dce, project: Path) -> None:
         (project / f"p{number}").mkdir()
         (project / f"p{number}" / "go.mod").touch()
     done = dce("checks", "init", "--no-run")
-    assert "not proposed, because there are so many: go in p5" in done.err
+    assert "not proposed, because there are too many: go in p5" in done.err

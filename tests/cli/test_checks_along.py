@@ -24,7 +24,7 @@ def test_enough_stops_the_rest(dce: Dce, agreed: Path, gateway: ScriptedGateway)
     assert gateway.stopped
     assert "[ 1] checks       ✓ 1" in done.out
     assert "1 complete · 1 stopped" in done.out
-    assert "enough pass (1): the rest was stopped" in done.err
+    assert "enough responses pass (1): the rest was stopped" in done.err
     rows = {row["slot"]: row["checks"] for row in dce("board", "--json").json}
     assert rows[1]["passed"] == 1
     assert rows[2] is None
@@ -50,7 +50,7 @@ def test_checks_need_consent_and_can_be_off(dce: Dce, workspace: Path, gateway: 
     assert "consent_needed" in dce("generate", "-n", 1, "--check", code=3).err
     assert not any(path == "/api/dce/proxy" for _, path, _ in gateway.requests)
     said = dce("generate", "-n", 1)
-    assert "nobody has agreed to their commands yet" in said.err
+    assert "you have not agreed to their commands yet" in said.err
     dce("run-checks", "--workspace", "--yes", code=1)
     assert "checks " not in dce("generate", "-n", 1, "--no-check").out
     file.write_text(f'{CHECKS}[run]\nwhen = "asked"\n')

@@ -58,7 +58,7 @@ def test_a_reply_is_checked_along(dce: Dce, generated: Path, gateway: ScriptedGa
     events = dce("follow-up", 2, "-m", "Two.", "--json").events
     assert [(event["slot"], event["failed"]) for event in events if event["event"] == "checks_finished"] == [(4, 0)]
     (generated / ".dce" / "checks.toml").write_text(CHECKS.replace("!= 2", "!= 3"))
-    assert "do not run along" in dce("follow-up", 2, "-m", "Two.").err
+    assert "do not run as responses complete" in dce("follow-up", 2, "-m", "Two.").err
     for words in (("follow-up", 9, "-m", "x"), ("regenerate", "latest", 9), ("continue", "latest", 1)):
         assert dce(*words, code=None).err.startswith("error [client"), words  # the error is all that is said
 

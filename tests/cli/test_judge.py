@@ -427,11 +427,11 @@ def test_regenerate(dce: Dce, generated: Path, gateway: ScriptedGateway) -> None
 def test_run_checks(dce: Dce, generated: Path) -> None:
     """The project's checks run on the responses: the right one passes and leads the board; the workspace does not change."""
     assert "checks.toml" in dce("run-checks", 1, code=1).err
-    assert "short calls of the code" in dce("run-checks", code=3).err
+    assert "short calls to the code" in dce("run-checks", code=3).err
     assert "has no checks" in dce("run-checks", "--yes").err
     (generated / ".dce" / "checks.toml").write_text(CHECKS)
     refused = dce("run-checks", 1, code=3).err
-    assert "nobody has agreed yet" in refused
+    assert "you have not agreed yet" in refused
     assert "--yes" in refused
     assert dce("board", "--json").json[0]["checks"] is None
     reports = dce("run-checks", 1, 2, "--json", "--yes", code=1).json

@@ -27,7 +27,7 @@ def test_the_judge_says_when_it_is_unsure(dce: Dce, generated: Path, gateway: Sc
     result = dce("judge")
     assert "1 and 2: unsure, its answer depends on the order" in result.out
     assert len([path for _, path, _ in gateway.requests if path == "/api/dce/proxy"]) == 2
-    assert "is unsure which of 1 and 2 is best; the rank is as without it" in dce("board").out
+    assert "is unsure which of 1 and 2 is best; this does not change the rank" in dce("board").out
     rows = dce("board", "--json").json
     assert [row["slot"] for row in rows] == before
     assert rows[0]["judged"] == {"wins": 0, "losses": 0, "unsure": 1, "card": "", "model": "scripted-1b"}

@@ -18,7 +18,7 @@ def test_what_was_picked_is_told(dce: Dce, workspace: Path, gateway: ScriptedGat
     dce("accept", 2)
     dce("restore")
     result = dce("stats")
-    assert "picked: 1 response, 1 from two or more\nrank 1: 0 of 1 (a random pick: 0.5)" in result.out
+    assert "picked: 1 response, 1 of them from two or more\nrank 1: 0 of 1 (a random pick: 0.5)" in result.out
     assert "restored: 1 of 1" in result.out
     assert "%" not in result.out
     assert "counts, not as rates" in result.err

@@ -113,7 +113,7 @@ def test_each_response_shows_its_tests_and_why(browser: Browser, tmp_path: Path)
             expect(table.get_by_role("row", name=re.compile("^tests"))).to_be_visible()
             expect(page.locator(".check-missing")).to_have_count(1)
             expect(page.locator(".check-missing")).to_contain_text("vitest")
-            expect(page.get_by_role("table", name=re.compile("^Tests that end differently"))).to_contain_text(
+            expect(page.get_by_role("table", name=re.compile("^Tests whose results differ"))).to_contain_text(
                 "test_slug"
             )
             inspect(page, "checks-all")
@@ -151,7 +151,7 @@ def test_proposals_are_tried_accepted_and_edited(browser: Browser, tmp_path: Pat
             expect(page.locator(".check-lines")).to_contain_text("unittest")
             page.once("dialog", lambda dialog: dialog.dismiss())
             page.get_by_role("button", name="Try them on the workspace").click()
-            expect(page.locator(".notice")).to_contain_text("nobody has agreed")
+            expect(page.locator(".notice")).to_contain_text("you have not agreed")
             page.get_by_role("button", name="Dismiss").click()
             asked: list[str] = []
 

@@ -64,7 +64,7 @@ def test_failing_checks_are_repaired(browser: Browser, tmp_path: Path) -> None:
             expect(page.locator(".checks").first).to_be_visible(timeout=CHECKED_MS)
             ask(page, 1)
             expect(page.get_by_label(re.compile("^Send what the failing checks say"))).to_be_checked()
-            page.get_by_label("Rounds at most").select_option("4")
+            page.get_by_label("Maximum rounds").select_option("4")
             page.get_by_role("button", name="Ask", exact=True).click()
             expect(tab(page, 3)).to_be_visible(timeout=CHECKED_MS)
             tab(page, 3).click()

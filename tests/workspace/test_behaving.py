@@ -60,7 +60,7 @@ def test_those_that_pass_are_compared(tmp_path: Path) -> None:
     rows = _rows(bench, generation)
     assert [row.slot for row in board(bench, generation)] == [3, 4, 1, 2]
     assert rows[3].why == (
-        "Breaks nothing, 1 test gained, behaves like 4 (2 of 3 that pass agree), otherwise equal to 4: the lower number goes first."
+        "Breaks nothing, 1 test gained, behaves like 4 (2 of 3 that pass agree), otherwise equal to 4: the lower number comes first."
     )
     assert "behaves like no other of 3 that pass" in rows[1].why
     assert (rows[2].class_, rows[2].evidence) == ("", ())
@@ -116,7 +116,7 @@ def test_nothing_runs_before_consent(tmp_path: Path) -> None:
     """Comparing runs what a model wrote, so it is refused until the user has agreed; the message says what would run."""
     bench = Bench(tmp_path, FILES)
     generation = bench.answer({"calc.py": RIGHT}, {"calc.py": WRONG})
-    with pytest.raises(DceError, match="short calls of the code") as refused:
+    with pytest.raises(DceError, match="short calls to the code") as refused:
         _compared(bench, generation)
     assert refused.value.code == "consent_needed"
     assert bench.store.behaviours.of_generation(generation, BehaviourReport) == []
@@ -130,7 +130,7 @@ def test_nothing_runs_before_consent(tmp_path: Path) -> None:
         (({"calc.py": RIGHT},) * 3, "All 3 that can be read are identical."),
         (
             ({"a.unknown": "1"}, {"a.unknown": "2"}),
-            "Behaviour is not compared: no probes can be made for the files that the answers change.",
+            "Behaviour is not compared: DCE can make no probes for the files that the responses change.",
         ),
     ],
     ids=["none", "one", "identical", "unknown"],
@@ -217,5 +217,5 @@ def test_a_check_that_says_nothing_is_no_merit(tmp_path: Path) -> None:
     asyncio.run(check_responses(bench, generation))
     assert "2 of 3 that can be read agree" in _compared(bench, generation).sentence
     assert _rows(bench, generation)[1].why.startswith(
-        "`lint` says nothing about it, failing without any response too, behaves like 3"
+        "`lint` fails without any response too and so tells nothing, behaves like 3"
     )

@@ -74,7 +74,7 @@ def test_row_is_what_scripts_rely_on(tmp_path: Path) -> None:
             "problems": [],
             "made_from": None,
             "judged": None,
-            "why": "Breaks 1 test that works without it (stale: the checks ran elsewhere or with an earlier version, or the workspace itself passes other tests now).",
+            "why": "Breaks 1 test that passes without it (stale: the checks ran elsewhere or with an earlier version of DCE, or the workspace itself now passes other tests).",
             "evidence": [],
             "class": "",
             "is_stale": True,

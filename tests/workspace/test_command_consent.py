@@ -43,10 +43,10 @@ def test_consent_is_for_these_commands_in_this_kind_of_lane(tmp_path: Path) -> N
 
 
 def test_the_question_says_what_contains_the_commands() -> None:
-    """A copy contains nothing, and why it is one is said; the network is named if the lanes have it."""
-    assert "contains nothing (no namespaces)" in commands_of(FILE, "copy", "no namespaces.").containment()
-    assert "no network" in commands_of(FILE, "overlay", "").containment()
+    """A copy is no sandbox, and why it is one is said; whether the lanes have a network is named."""
+    assert "not in a sandbox (no namespaces)" in commands_of(FILE, "copy", "no namespaces.").containment()
+    assert "without network access" in commands_of(FILE, "overlay", "").containment()
     networked = msgspec.structs.replace(FILE, lane=LaneSettings(network=True, setup=(("npm", "ci"),)))
     described = commands_of(networked, "overlay", "").describe()
     assert described.startswith("npm ci; pytest")
-    assert "no network" not in described
+    assert "with network access" in described

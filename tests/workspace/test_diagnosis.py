@@ -22,7 +22,7 @@ NETWORK = "A lane has no network"
             "the crate itoa is not",
         ),
         ("# x\na.go:3:8: module lookup disabled by GOPROXY=off\n", "Go modules are not"),
-        ("go: download go1.99.0 for linux/amd64: toolchain not available\n", "go.mod wants go1.99.0"),
+        ("go: download go1.99.0 for linux/amd64: toolchain not available\n", "go.mod requires go1.99.0"),
         ("[ERROR] … Could not transfer artifact a:b:pom:1 from/to central\n", "artifacts are not"),
         ("> No cached version of a:b:1 available for offline mode.\n", "artifacts are not"),
         ("ERROR: No matching distribution found for freezegun\n", "pip cannot fetch freezegun"),

@@ -38,16 +38,16 @@ _GAP = 2
 @click.command(name="board")
 @click.argument("generation_id", metavar="[GENERATION]", type=GENERATION, required=False)
 @click.option(
-    "--evidence", "is_full", is_flag=True, help="Why each has its rank, and every probe on which they differ."
+    "--evidence", "is_full", is_flag=True, help="Show why each has its rank, and every probe on which they differ."
 )
 @json_option
 @workspace_option
 def command(generation_id: int | None, is_full: bool, is_json: bool, directory: Path) -> None:
     """The ranked table of a generation's responses (default: the latest).
 
-    Best first: those that are complete, read for sure and break nothing that worked before; then the fewest new failures, the most tests gained, the
-    fewest failures; then those that behave like most others. Responses in one class behave alike on every probe. Under the table
-    stands which one to look at first, why, and where the responses differ. Identical responses share a line.
+    Best first: those that are complete, read with certainty and break nothing that worked before; then the fewest new failures, the most
+    tests gained, the fewest failures; then those that behave like most others. Responses in one class behave alike on every probe. Below
+    the table, DCE says which one to look at first, why, and where the responses differ. Identical responses share a line.
     """
     with open_workspace(directory) as workspace:
         generation = generation_of(workspace, generation_id)
@@ -107,7 +107,8 @@ def _say_notes(rows: list[BoardRow]) -> None:
         for problem in row.problems[:MAX_PROBLEMS]:
             say(visible(f"{row.slot}: {problem.describe()}"))
         if len(row.problems) > MAX_PROBLEMS:
-            say(f"{row.slot}: {len(row.problems) - MAX_PROBLEMS} more of these; --json names them")
+            more = len(row.problems) - MAX_PROBLEMS
+            say(f"{row.slot}: {more} more problem{'s' * (more != 1)}: `dce board --json` lists all of them")
         for text in exam_words(row.test_changes, row.checks.own if row.checks else None):
             say(visible(f"{row.slot}: {text}"))
 
@@ -117,9 +118,7 @@ def _say_stale(rows: list[BoardRow]) -> None:
     for why, text in STALE.items():
         slots = sorted(row.slot for row in rows if row.checks is not None and row.checks.stale == why)
         if slots:
-            say(
-                f"checks of {', '.join(str(slot) for slot in slots)} are stale: {text}; `dce run-checks` runs them again"
-            )
+            say(f"the checks of {', '.join(map(str, slots))} are stale: {text}; `dce run-checks` runs them again")
 
 
 def made_text(made: MadeFrom) -> str:
@@ -151,7 +150,7 @@ def _say_judged(rows: list[BoardRow]) -> None:
     """What the judge advises, if one was asked."""
     found = {row.slot: row.judged for row in rows if row.judged is not None}
     if found:
-        say(f"{judge_text(found)}; the rank is as without it")
+        say(f"{judge_text(found)}; this does not change the rank")
 
 
 def _say_cuts(rows: list[BoardRow]) -> None:

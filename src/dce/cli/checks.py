@@ -42,10 +42,10 @@ def agree(workspace: "Workspace", *, is_yes: bool, may_ask: bool) -> None:
     if consents.covers(commands) or not (is_yes or (may_ask and sys.stdin.isatty())):
         return
     if commands.commands:
-        note("these commands of .dce/checks.toml run on code that a model wrote:")
+        note("these commands from .dce/checks.toml will run on code that a model wrote:")
     for command in commands.commands:
         note(f"  {visible(command)}")
-    note(f"to compare how responses behave, {commands.probes} run")
+    note(f"to compare how responses behave, DCE runs {commands.probes}")
     note(visible(commands.containment()))
     if is_yes or click.confirm("Run them?", err=True):
         consents.give(commands)
@@ -53,7 +53,7 @@ def agree(workspace: "Workspace", *, is_yes: bool, may_ask: bool) -> None:
 
 @click.group(name="checks")
 def command() -> None:
-    """Propose the project's checks (.dce/checks.toml) from the files that are there."""
+    """Propose checks (.dce/checks.toml) from the project's files."""
 
 
 @command.command()
@@ -64,11 +64,11 @@ def command() -> None:
 @workspace_option
 @click.pass_context
 def init(ctx: click.Context, is_forced: bool, is_dry: bool, is_yes: bool, is_json: bool, directory: Path) -> None:
-    """Write .dce/checks.toml from what is there, run it on the workspace as it is, and say what came.
+    """Propose checks from the project's files, write them to .dce/checks.toml, and run them on the workspace as it is.
 
-    Knows pytest, unittest, tox, nox, vitest, jest, mocha, node, npm, cargo, go, ctest, gradle, maven, rspec, phpunit, dotnet and make. The
-    checks run three times if that is cheap, to find tests that fail now and then. You are asked before they run for the first time. Ends
-    with 1 if a check cannot run here.
+    Recognises pytest, unittest, tox, nox, vitest, jest, mocha, node, npm, cargo, go, ctest, gradle, maven, rspec, phpunit, dotnet and make.
+    The checks run three times if that is cheap, to find flaky tests. You are asked before they run for the first time. Ends with 1 if a
+    check cannot run here.
     """
     from dce.workspace.judging.checking import check_workspace  # noqa: PLC0415
     from dce.workspace.judging.checks_file import CHECKS_FILE, write_checks  # noqa: PLC0415
@@ -79,7 +79,7 @@ def init(ctx: click.Context, is_forced: bool, is_dry: bool, is_yes: bool, is_jso
         if path.exists() and not is_forced:
             raise DceError(
                 "conflict",
-                f"{path} is there already",
+                f"{path} already exists",
                 hint="`dce run-checks --workspace` runs its checks; --force replaces it with a new proposal.",
             )
         proposed = propose_all(workspace.project)
@@ -95,9 +95,9 @@ def init(ctx: click.Context, is_forced: bool, is_dry: bool, is_yes: bool, is_jso
             for proposal in proposals:
                 say(f"{proposal.check.name:<12} {' '.join(proposal.check.command)}   ({proposal.why})")
             for name in proposed.left_out[:MAX_NAMED]:
-                note(f"not proposed, because there are so many: {name}")
+                note(f"not proposed, because there are too many: {name}")
             if len(proposed.left_out) > MAX_NAMED:
-                note(f"not proposed, because there are so many: {len(proposed.left_out) - MAX_NAMED} more")
+                note(f"not proposed, because there are too many: {len(proposed.left_out) - MAX_NAMED} more")
             note(f"written to {path}")
         if not is_dry:
             agree(workspace, is_yes=is_yes, may_ask=not is_json)
@@ -116,7 +116,7 @@ def print_base(report: "CheckReport", *, is_verbose: bool = False) -> None:
     if report.problem:
         say(f"✗ no verdict: {report.problem}")
     if report.lane == "copy":
-        note(f"the checks ran in a plain copy, which contains nothing: {report.lane_why}")
+        note(f"the checks ran in a plain copy, not in a sandbox: {report.lane_why}")
     for problem in report.cannot_start:
         say(f"✗ cannot run here: {problem}")
     if report.cannot_start:
@@ -133,12 +133,13 @@ def _print_base_run(run: "CheckRun", *, is_verbose: bool) -> None:
     if run.note:
         say(f"    note: {run.note}")
     if run.stop == "broken" and not run.passed:
-        say("    next: install what is missing for the project's Python or package manager; until then no test runs")
+        say("    next: install what is missing in the project's environment (.venv, node_modules, …), then")
+        say("          `dce run-checks --workspace`; until then no test runs")
     elif run.state == "ran" and not run.ok and not run.runner:
         say(
-            "    note: it reports no tests, so while it fails here it cannot tell what a response breaks; if it runs several commands,"
+            "    note: it already fails and reports no tests by name, so it cannot tell what a response breaks; if it runs several"
         )
-        say("          make a check of each in .dce/checks.toml")
+        say("          commands, make each one a check of its own in .dce/checks.toml")
     if is_verbose and not run.ok:
         say(run.output.rstrip())
     elif not run.ok and not run.failures:
@@ -153,8 +154,8 @@ def summary(run: "CheckRun") -> str:
     if not run.runner:
         return "passes" if run.ok else f"fails with exit code {run.exit_code}"
     words = (
-        [f"{run.passed} pass"]
-        + [f"{run.failed} fail"] * bool(run.failed)
+        [f"{run.passed} passed"]
+        + [f"{run.failed} failed"] * bool(run.failed)
         + [f"{run.skipped} skipped"] * bool(run.skipped)
     )
     return f"{', '.join(words)} ({run.runner})"

@@ -78,7 +78,7 @@ def generation_option(verb: Verb) -> Verb:
 def card_option(verb: Verb) -> Verb:
     """`--card NAME`: a model card other than the cycle's."""
     return click.option(
-        "--card", metavar="NAME", help="The model card to use (default: the cycle's, or the settings')."
+        "--card", metavar="NAME", help="The model card to use (default: the cycle's, else the one in the settings)."
     )(verb)
 
 

@@ -37,17 +37,18 @@ def say_reasons(rows: Iterable[BoardRow]) -> None:
 def say_behaviour(found: Found | None, *, is_full: bool) -> None:
     """The comparison in a sentence, and the probes on which the responses differ: the most telling ones, or all that are kept."""
     if found is None:
-        say("behaviour is not compared yet: `dce run-checks` does it, with or without checks")
+        say("behaviour has not been compared yet: `dce run-checks` compares it, with or without checks")
         return
     report = found.report
-    say(f"behaviour: {report.sentence}{f' (stale: {found.why_stale} since)' if found.why_stale else ''}")
+    say(f"behaviour: {report.sentence}{f' (stale: {found.why_stale} since then)' if found.why_stale else ''}")
     for one in report.left_out:
         say(f"  not compared: {one.slot}, {one.why}")
     shown = report.matrix if is_full else report.matrix[:SHORT_ROWS]
     for row in shown:
         _say_row(row)
     if len(report.matrix) > len(shown):
-        say(f"  {len(report.matrix) - len(shown)} more of the probes that differ: `dce board --evidence`")
+        more = len(report.matrix) - len(shown)
+        say(f"  {more} more probe{'s' * (more != 1)} on which they differ: `dce board --evidence`")
 
 
 def _say_row(row: MatrixRow) -> None:

@@ -42,7 +42,7 @@ class _Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
 @click.command(name="follow-up")
 @click.argument("slot", type=int)
-@click.option("--message", "-m", "words", metavar="TEXT", default="", help="Your words to the model.")
+@click.option("--message", "-m", "words", metavar="TEXT", default="", help="Your message to the model.")
 @click.option(
     "--failing", "is_failing", is_flag=True, help="Send what the failing checks say, and check the new answer."
 )
@@ -52,7 +52,7 @@ class _Wanted(msgspec.Struct, frozen=True, kw_only=True):
     type=click.IntRange(1, MAX_ROUNDS),
     default=1,
     show_default=True,
-    help="With --failing: repair again, up to this often, until an answer is repaired.",
+    help="With --failing: repair up to this many times, until an answer is repaired.",
 )
 @generation_option
 @sending_options
@@ -61,10 +61,10 @@ def command(ctx: click.Context, /, slot: int, generation_id: int | None, directo
     """Have the model make a new answer from one: a reply, a repair or a fusion.
 
     The model gets the same prompt, response SLOT as its own answer, and a message made of what you give: your words (-m), the output of
-    the checks that fail with it (--failing), another answer (--with). The new answer is a further response of the same generation; it is
-    complete, and read, checked and ranked like the others: the checks run on it if you have agreed to their commands. Ends with 1 if the
-    new answer did not finish or, with --failing, if it is not repaired: it still breaks something or, where nothing was broken, a check
-    still fails.
+    the checks that fail with it (--failing), another answer (--with). The new answer is a complete one and becomes one more response of
+    the same generation. It is read, checked and ranked like the others; the checks run on it if you have agreed to their commands. Ends
+    with 1 if the new answer did not finish or, with --failing, if it is not repaired: it still breaks something or, where nothing was
+    broken, a check still fails.
     """
     names = ("url", "key")
     wanted = msgspec.convert({name: value for name, value in options.items() if name not in names}, _Wanted)

@@ -25,11 +25,13 @@ from dce.wire.asking import MAX_RESPONSES
 
 
 @click.command(name="generate")
-@click.option("-n", "n", type=click.IntRange(1, MAX_RESPONSES), help="How many responses (default: the settings', 10).")
-@cycle_option
-@click.option("--model", metavar="M", help="The model (default: the settings', or the gateway's).")
 @click.option(
-    "--max-tokens", type=click.IntRange(min=1), help="Max output tokens of a response (default: the settings')."
+    "-n", "n", type=click.IntRange(1, MAX_RESPONSES), help="How many responses (default: from the settings, else 10)."
+)
+@cycle_option
+@click.option("--model", metavar="M", help="The model (default: from the settings, else the gateway's).")
+@click.option(
+    "--max-tokens", type=click.IntRange(min=1), help="Max output tokens of a response (default: from the settings)."
 )
 @click.option("--temperature", type=click.FloatRange(0, 2), help="Sampling temperature (default: the model's).")
 @click.option(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _UNSURE: "dict[Why, str]" = {
     "order": "its answer depends on the order",
-    "even": "it finds them even",
+    "even": "it finds them equal",
     "unclear": "it gave no clear verdict",
     "failed": "a request failed",
 }
@@ -36,8 +36,8 @@ def command(
 ) -> None:
     """Ask a model which of the responses at the top is best, each pair in both orders.
 
-    Only the responses that nothing measured tells apart from the one ranked first are compared, at most four: up to twelve requests, which
-    nothing but this verb makes. A preference that changes with the order counts as unsure. The result is advice beside the rank and never changes it.
+    Compares only responses that the board cannot tell from the one ranked first, at most four: up to twelve requests, sent only when you
+    ask. A preference that changes with the order counts as unsure. The result is advice: it stands beside the rank and never changes it.
     """
     with open_workspace(directory, **flags) as workspace:
         generation = generation_of(workspace, generation_id)
@@ -50,7 +50,7 @@ def command(
         pair = f"{each.slot} and {each.other}"
         say(f"{pair}: {each.winner} is better" if each.winner else f"{pair}: unsure, {_UNSURE[each.why]}")
     say(judge_text(verdict.judged))
-    note("this is advice: the rank is as without it")
+    note("this is advice: it does not change the rank")
 
 
 async def _judged(workspace: "Workspace", generation_id: int, card: str, *, is_yes: bool, is_json: bool) -> "Verdict":

@@ -44,7 +44,7 @@ VERBS: dict[str, tuple[str, str]] = {
         "dce.cli.run_checks",
         "Run the project's checks (.dce/checks.toml) on responses, in isolation; without SLOT, on all that contain files.",
     ),
-    "checks": ("dce.cli.checks", "Propose the project's checks (.dce/checks.toml) from the files that are there."),
+    "checks": ("dce.cli.checks", "Propose checks (.dce/checks.toml) from the project's files."),
     "accept": ("dce.cli.accept", "Write a response's files into the workspace."),
     "restore": (
         "dce.cli.restore",
@@ -52,7 +52,7 @@ VERBS: dict[str, tuple[str, str]] = {
     ),
     "stats": (
         "dce.cli.stats",
-        "How often the response ranked first was picked, passed its checks, and was restored.",
+        "Show how often you accepted the response ranked first, and how often accepted ones passed their checks or were restored.",
     ),
     "history": ("dce.cli.history", "List every cycle, or search the cycles and responses."),
     "export": ("dce.cli.export", "Write the history to a file that `dce import` reads."),

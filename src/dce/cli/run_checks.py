@@ -56,7 +56,7 @@ MAX_NAMED = 3
     "--ask-model",
     "is_asking",
     is_flag=True,
-    help="Ask the generation's model once for scripts to compare the responses with: one more request after the same prompt.",
+    help="Ask the generation's model for scripts that compare the responses: one more request, after the same prompt.",
 )
 @yes_option
 @generation_option
@@ -70,21 +70,23 @@ MAX_NAMED = 3
     is_flag=False,
     flag_value=_AS_IT_IS,
     default=".",
-    help="Without DIR: run the checks on the workspace as it is, on no response. With DIR: the workspace, or a folder in it.",
+    help="Without DIR: run the checks on the workspace as it is, without any response. With DIR: the workspace, or a folder in it.",
 )
 @click.pass_context
 def command(ctx: click.Context, /, directory: Path | str, **options: object) -> None:
     """Run the project's checks (.dce/checks.toml) on responses, in isolation; without SLOT, on all that contain files.
 
     The workspace itself is only read. It is checked first: what fails without any response is no response's fault. Without SLOT, the
-    responses that pass are then compared by what they do with the same inputs; without checks, all that could be read. With --ask-model,
-    also by scripts that the model writes, and by checks that it derives from the cycle; both stay for later comparisons. Before anything
-    runs for the first time, and whenever the commands have changed, you are asked. Ends with 1 if a named response fails or, without
-    SLOT, if none passes; with --workspace, if a check fails or cannot run.
+    responses that pass are then compared by what they do with the same inputs; without checks, all that were read with certainty are.
+    --ask-model adds scripts that the model writes and checks that it derives from the cycle; both are kept for later comparisons. You are
+    asked before anything runs for the first time, and whenever the commands have changed. Ends with 1 if a named response fails a check
+    or, without SLOT, if none passes; with --workspace, if a check fails or cannot run.
     """
     wanted = msgspec.convert(options, _Wanted)
     if wanted.is_asking and (wanted.slots or isinstance(directory, str)):
-        raise click.UsageError("--ask-model takes no SLOT, and a generation to compare.", ctx)
+        raise click.UsageError(
+            "--ask-model compares a whole generation: it takes no SLOT, and no --workspace without DIR.", ctx
+        )
     if not isinstance(directory, str):
         ctx.exit(_on_responses(directory, wanted))
     if wanted.slots:
@@ -136,7 +138,8 @@ async def _ask(workspace: Workspace, generation_id: int, *, is_yes: bool, is_jso
     await with_consent(where, lambda: asyncio.to_thread(asking.check), is_yes=is_yes, is_json=is_json)
     scripts = await waited(asking.scripts(), "asking the model for scripts")
     checks = sum(script.kind == "check" for script in scripts)
-    note(f"the model wrote {len(scripts) - checks} scripts and {checks} checks")
+    probes = len(scripts) - checks
+    note(f"the model wrote {probes} script{'s' * (probes != 1)} and {checks} check{'s' * (checks != 1)}")
 
 
 async def _judge(
@@ -156,10 +159,10 @@ async def _judge(
 
 def _print_details(reports: dict[int, CheckReport] | None, *, is_verbose: bool) -> None:
     if reports is None:
-        note("this workspace has no checks: `dce checks init` proposes some; only how responses behave is compared")
+        note("this workspace has no checks, so only behaviour is compared; `dce checks init` proposes checks")
         return
     if not reports:
-        note("nothing to check: no finished response here contains files (`dce board`)")
+        note("nothing to check: no finished response contains files (`dce board`)")
         return
     for slots, report in _distinct(reports):
         if report.problem:
@@ -172,7 +175,7 @@ def _print_details(reports: dict[int, CheckReport] | None, *, is_verbose: bool) 
                 say(f"\n[{slots}] {run.name}, exit {run.exit_code}:\n{run.output.rstrip()}")
     first = next(iter(reports.values()))
     if first.lane == "copy":
-        note(f"the checks ran in plain copies, which contain nothing: {first.lane_why}")
+        note(f"the checks ran in plain copies, not in a sandbox: {first.lane_why}")
     for name in dict.fromkeys(name for report in reports.values() for name in report.telling_nothing):
         note(
             f"`{name}` fails without any response too, and no test runs, so it cannot tell what a response breaks: "
@@ -181,7 +184,7 @@ def _print_details(reports: dict[int, CheckReport] | None, *, is_verbose: bool) 
     for problem in first.cannot_start:
         note(f"cannot run here, with or without a response: {problem}")
     passed = sum(report.is_passed for report in reports.values())
-    note(f"{passed} of {len(reports)} response{'s' * (len(reports) != 1)} pass every check")
+    note(f"{passed} of {len(reports)} response{'s' * (len(reports) != 1)} pass{'es' * (passed == 1)} every check")
     harmless = sum(report.breaks_nothing and not report.telling_nothing for report in reports.values()) - passed
     if harmless > 0:
         note(f"{harmless} more break{'s' * (harmless == 1)} nothing: what fails there fails without any response too")
@@ -203,9 +206,9 @@ def _print_run(slots: str, run: CheckRun) -> None:
     """What differs from the workspace without a response, by name."""
     is_unloaded = run.stop == "broken" and bool(run.missing)
     for word, names in (
-        ("fails only here", run.newly_failing),
+        ("new failure", run.newly_failing),
         ("missing", () if is_unloaded else run.missing),
-        ("now passes", run.newly_passing),
+        ("gained", run.newly_passing),
         ("flaky, failed", run.flaky),
     ):
         for name in names[:MAX_NAMED]:
@@ -213,8 +216,9 @@ def _print_run(slots: str, run: CheckRun) -> None:
         if len(names) > MAX_NAMED:
             say(f"[{slots}]   {run.name}: {word}: {len(names) - MAX_NAMED} more")
     if is_unloaded:
-        say(f"[{slots}]   {run.name}: {len(run.missing)} tests are missing")
+        count = len(run.missing)
+        say(f"[{slots}]   {run.name}: {f'{count} tests are' if count != 1 else '1 test is'} missing")
     if run.not_run:
-        say(f"[{slots}]   {run.name}: {run.not_run} not run: the runner ended at the first failure")
+        say(f"[{slots}]   {run.name}: {run.not_run} not run: the runner stopped at the first failure")
     if run.note:
         say(f"[{slots}]   {run.name}: {run.note}")

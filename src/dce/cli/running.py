@@ -129,7 +129,7 @@ class Run:
         except DceError as error:
             self._view.notice(f"the checks ended: {error.message}")
         if self._checks.is_enough:
-            self._view.notice(f"enough pass ({len(self._checks.passed)}): the rest was stopped")
+            self._view.notice(f"enough responses pass ({len(self._checks.passed)}): the rest was stopped")
 
     def interrupt(self) -> None:
         """Handles Ctrl-C: the first asks the gateway to stop, the second ends the run locally; the checks end with the first."""

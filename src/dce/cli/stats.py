@@ -20,7 +20,7 @@ ENOUGH = 20
 @json_option
 @workspace_option
 def command(is_json: bool, directory: Path) -> None:
-    """How often the response ranked first was picked, passed its checks, and was restored.
+    """Show how often you accepted the response ranked first, and how often accepted ones passed their checks or were restored.
 
     A pick is a response that you accepted, as it stood on the board at that moment, counted once however often it was accepted. Picks made
     before DCE recorded them are not counted.
@@ -36,7 +36,7 @@ def command(is_json: bool, directory: Path) -> None:
     if not total.picks:
         note("nothing was accepted here yet, or only before DCE recorded picks")
         return
-    say(f"picked: {total.picks} response{'s' * (total.picks != 1)}, {total.compared} from two or more")
+    say(f"picked: {total.picks} response{'s' * (total.picks != 1)}, {total.compared} of them from two or more")
     say(f"rank 1: {first_text(total)}" + (f" (a random pick: {total.by_chance:g})" if total.compared else ""))
     if total.compared:
         say("ranks:  " + ", ".join(f"{count} × rank {rank}" for rank, count in total.ranks.items()))

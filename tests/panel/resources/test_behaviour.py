@@ -15,7 +15,7 @@ def test_behaviour_is_compared_on_request(tmp_path: Path) -> None:
         empty = {"generation": view["id"], "report": None, "why_stale": "", "is_running": False}
         assert await window.get(path) == empty
         commands = await window.get("/api/behaviour/commands")
-        assert commands["probes"].startswith("short calls of the code")
+        assert commands["probes"].startswith("short calls to the code")
         status, error = await window.error("POST", path)
         assert (status, error["code"]) == (403, "consent_needed")
         status, error = await window.error("POST", "/api/behaviour/consent", {"digest": "of something else"})

@@ -3,11 +3,11 @@
 import { number, plural } from "../words";
 
 export const behaviour = {
-  none: "Behaviour is not compared yet.",
-  noneNote: "DCE runs small probes on every response that passes and compares what comes of them. Without checks it compares all that can be read.",
+  none: "Behaviour has not been compared yet.",
+  noneNote: "DCE runs small probes on every response that passes and compares the results. Without checks, it compares every response that was read with certainty.",
   compare: "Compare behaviour",
   again: "Compare again",
-  stale: (why: string) => `This comparison is stale: ${why} since.`,
+  stale: (why: string) => `This comparison is stale: ${why} since then.`,
   running: "Comparing…",
   caption: "Probes on which responses differ",
   probe: "Probe",
@@ -24,7 +24,7 @@ export const behaviour = {
   fromOrigin: (origin: string) => `From ${origin}`,
   accepted: "accepted",
   counts: (probes: number, deciding: number, shown: number) =>
-    `${plural(probes, "probe")} ran; responses differ on ${number(deciding)}${deciding > shown ? `, the most telling ${number(shown)} are shown` : ""}.`,
+    `${plural(probes, "probe")} ran; responses differ on ${number(deciding)}${deciding > shown ? `; the ${number(shown)} most telling are shown` : ""}.`,
   leftOut: (slot: number, why: string) => `Response ${slot} is not compared: ${why}`,
   show: "Show probes",
   own: "Behaviour on the probes that tell responses apart",

@@ -10,7 +10,7 @@ const staleWhy: Readonly<Record<Stale, string>> = {
   checks: "The checks changed after they ran.",
   workspace: "The files or the installed packages changed after the checks ran.",
   answer: "The answer changed after the checks ran.",
-  unknown: "The checks ran elsewhere or with an earlier version, or the workspace itself passes other tests now.",
+  unknown: "The checks ran elsewhere or with an earlier version of DCE, or the workspace itself now passes other tests.",
 };
 
 const states: Readonly<Record<RunState, string>> = {
@@ -37,7 +37,7 @@ const cells: Readonly<Record<TestKind | "pass" | "", string>> = {
   flaky: "flaky",
   gained: "gained",
   pass: "passes",
-  "": "not known",
+  "": "unknown",
 };
 
 const limits: Readonly<Record<CheckRun["limits"][number], string>> = {
@@ -53,17 +53,17 @@ export const checks = {
   stop: "Stop checks",
   again: "Run again",
   againAll: "Run all again",
-  againTitle: "Also where nothing has changed, for instance after you installed something",
+  againTitle: "Even where nothing has changed, for instance after you installed something",
   open: "Edit checks…",
   setUp: "Set up checks…",
-  openTitle: "The commands of .dce/checks.toml, and what they say of the workspace as it is",
+  openTitle: "The commands in .dce/checks.toml, and their results on the workspace as it is",
   agreeToCommands: ({ commands, probes, containment }: CommandsView) =>
     [
       commands.length > 0
-        ? "Run these commands of .dce/checks.toml, also on code that a model wrote?"
+        ? "Run these commands from .dce/checks.toml, also on code that a model wrote?"
         : "Run probes on code that a model wrote?",
       ...(commands.length > 0 ? [commands.join("\n")] : []),
-      ...(probes ? [commands.length > 0 ? `Then, to compare how the responses behave: ${probes}.` : `${probes}.`] : []),
+      ...(probes ? [commands.length > 0 ? `Then, to compare how responses behave, DCE runs ${probes}.` : `They are ${probes}.`] : []),
       containment,
     ].join("\n\n"),
   beginning: "Running…",
@@ -75,7 +75,7 @@ export const checks = {
         : `${running.length} of ${total} running, ${done} done`,
   progressBar: ({ total, done }: ChecksProgress) => `${done} of ${plural(total, "response")} checked`,
   areRunning: "Checks are running.",
-  slotRuns: "checks run…",
+  slotRuns: "checks running…",
 
   staleWhy,
   staleSlots: (why: Stale, slots: ReadonlyArray<number>, all: number) =>
@@ -89,14 +89,14 @@ export const checks = {
   noneThere: "This workspace has no checks.",
   noneYetOne: "The checks have not run on this response.",
   noneFor: "A response without files is not checked.",
-  noneActive: "The checks run when the response has ended.",
+  noneActive: "The checks run once the response has ended.",
   check: "Check this response",
   noVerdictOn: (slots: ReadonlyArray<number>, problem: string) => `No verdict on ${slots.join(", ")}: ${problem}`,
   someCannotStart: (names: string) => `Cannot run here: ${names}`,
   show: "Show",
 
   overlay: "Ran in an overlay lane: the workspace copy-on-write, apart from your files, your home and other processes.",
-  copy: (why: string) => `Ran in a plain copy, which contains nothing: the code could reach what you can. Why only a copy: ${why}`,
+  copy: (why: string) => `Ran in a plain copy, not in a sandbox: the code could reach whatever you can. Why only a copy: ${why}`,
 
   states,
   stage: { quick: "quick", lint: "lint", test: "test" },
@@ -132,14 +132,14 @@ export const checks = {
   changeKinds: { added: "added", changed: "changed", weakened: "weakened" },
   own: ({ passed, failed, not_run: left, problem }: OwnTests) =>
     problem ||
-    `The verdict is by the workspace’s own tests. By the response’s version of them: ${number(passed)} passed, ${number(failed)} failed${left > 0 ? `; it leaves out ${plural(left, "test")}` : ""}.`,
-  contradicted: (count: number) => `${plural(count, "test")} ${count === 1 ? "fails" : "fail"} as the workspace has ${count === 1 ? "it" : "them"} and ${count === 1 ? "passes" : "pass"} as the response does`,
+    `The workspace’s own tests give the verdict. With the response’s version of them: ${number(passed)} passed, ${number(failed)} failed${left > 0 ? `; it leaves out ${plural(left, "test")}` : ""}.`,
+  contradicted: (count: number) => `${plural(count, "test")} ${count === 1 ? "fails" : "fail"} in the workspace’s version and ${count === 1 ? "passes" : "pass"} in the response’s`,
   ownGained: (count: number) => `${plural(count, "test")} that ${count === 1 ? "fails" : "fail"} without the response ${count === 1 ? "passes" : "pass"} in its own version only`,
   ownFailures: (count: number) => `${plural(count, "test")} ${count === 1 ? "fails" : "fail"} only in the response’s version`,
 
   byCheck: "Checks of each response",
   checkColumn: "Check",
-  byTest: "Tests that end differently than on the workspace",
+  byTest: "Tests whose results differ from the workspace’s",
   test: "Test",
   base: "workspace",
   baseTitle: "The workspace as it is, without any response",
@@ -153,16 +153,16 @@ export const checks = {
 
   title: "Checks",
   none: "This workspace has no checks yet",
-  noneNote: "A check is a command of your project, such as its tests. DCE runs the checks on every response and ranks the responses by what comes of it.",
-  found: "Found here",
-  leftOut: (names: ReadonlyArray<string>) => `Not proposed, because there are so many: ${names.join(", ")}.`,
+  noneNote: "A check is a command of your project, such as its tests. DCE runs the checks on every response and ranks the responses by the results.",
+  found: "Proposed checks",
+  leftOut: (names: ReadonlyArray<string>) => `Not proposed, because there are too many: ${names.join(", ")}.`,
   nothingFound: "No test runner that DCE knows is configured here. Write the command below.",
   use: "Use these checks",
   useNote: (path: string) => `Writes ${path}. You can edit it below first.`,
   tryThem: "Try them on the workspace",
   tryNote: "Runs the commands on the files as they are. Nothing is saved, and you are asked before they run for the first time.",
   fileLabel: "Text of .dce/checks.toml",
-  fileNote: "Keys of a check: name, command, stage, cwd, timeout_s, report, env. A table [lane] sets what a lane holds.",
+  fileNote: "Keys of a check: name, command, stage, cwd, timeout_s, report, env. The table [lane] sets what commands can reach and how much they may use.",
   save: "Save",
   discard: "Discard changes",
   savedNote: "Saved.",
@@ -173,7 +173,7 @@ export const checks = {
   asItIsNote: "What fails here is no response’s fault. Cheap checks run three times, which shows what is flaky.",
   runAsItIs: "Run on the workspace",
   runningAsItIs: "Running on the workspace…",
-  notRunAsItIs: "Not run on the present files yet.",
+  notRunAsItIs: "Not run on the current files yet.",
   stopAsItIs: "Stop",
   timeout: (value: number) => `at most ${seconds(value)}`,
 };

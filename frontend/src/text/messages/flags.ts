@@ -20,7 +20,7 @@ const FLAGS: Readonly<Record<string, FlagText>> = {
   secret_in_code: { name: "secret in code", meaning: "A file holds what looks like a key or a password that was not there before" },
   changes_tests: {
     name: "changes tests",
-    meaning: "The answer adds, changes or weakens tests or their configuration; the verdict is by the workspace's own",
+    meaning: "The answer adds, changes or weakens tests or their configuration; the workspace's own tests give the verdict",
   },
   flaky: { name: "flaky", meaning: "A test failed that is known to fail now and then" },
   limit_hit: { name: "limit hit", meaning: "A check was killed at a limit: time, memory, processes, disk or output" },

@@ -6,11 +6,11 @@ const listed = (slots: ReadonlyArray<number>) =>
 export const judge = {
   ask: "Ask a judge",
   asking: "Asking…",
-  askTitle: "A model compares the responses at the top that nothing measured tells apart, each pair in both orders",
+  askTitle: "A model compares the responses at the top that the board cannot tell apart, each pair in both orders",
   card: "Judge",
-  own: "as set",
+  own: "Default",
   prefers: (by: string, best: number, slots: ReadonlyArray<number>) =>
-    `The judge${by && ` (${by})`} prefers response ${best} to ${listed(slots.filter((slot) => slot !== best))}. The rank is as without it.`,
+    `The judge${by && ` (${by})`} prefers response ${best} to ${listed(slots.filter((slot) => slot !== best))}. This does not change the rank.`,
   unsure: (by: string, slots: ReadonlyArray<number>) =>
     `The judge${by && ` (${by})`} is unsure which of ${listed(slots)} is best.`,
 };

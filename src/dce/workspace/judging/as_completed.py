@@ -35,11 +35,11 @@ async def settings_along(workspace: Workspace) -> tuple[RunSettings | None, str]
             return None, ""
         commands = await commands_to_run(workspace, file)
     except DceError as error:
-        return None, f"the checks do not run along: {error.message}"
+        return None, f"the checks do not run as responses complete: {error.message}"
     if not await asyncio.to_thread(CommandConsents(workspace.store.meta).covers, commands):
         return (
             None,
-            "the checks do not run along, because nobody has agreed to their commands yet: `dce run-checks` asks",
+            "the checks do not run as responses complete, because you have not agreed to their commands yet: `dce run-checks` asks",
         )
     return file.run, ""
 

@@ -87,7 +87,7 @@ async def _compared(
     readings = {keys[candidate.slot]: candidate.reading for candidate in entered}
     asked = await asyncio.to_thread(_asked, workspace, tuple(readings.values()), scripts)
     if not asked:
-        return nothing(group, "no probes can be made for the files that the answers change")
+        return nothing(group, "DCE can make no probes for the files that the responses change")
     lanes, checks, commands = await _lanes(workspace)
     await asyncio.to_thread(CommandConsents(workspace.store.meta).require, commands)
     base, by_answer, failed = await _run_all(lanes, checks, asked, readings)

@@ -48,7 +48,7 @@ class Check(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 _FILE_HEAD = """\
-# The commands that say whether a response works. `dce run-checks --workspace` runs them on the files as they are.
+# The commands that decide whether a response works. `dce run-checks --workspace` runs them on the files as they are.
 # A check has: name, command, stage ("quick", "lint" or "test"), cwd, timeout_s, report (JUnit XML or another runner's report), env.\
 """
 
@@ -109,7 +109,7 @@ def parse(project: Project, text: str) -> ChecksFile:
     except (tomllib.TOMLDecodeError, msgspec.ValidationError, RecursionError) as error:
         raise _bad_file(path, str(error)) from error
     if len(found.check) > MAX_CHECKS:
-        raise _bad_file(path, f"{len(found.check)} checks, at most {MAX_CHECKS}")
+        raise _bad_file(path, f"it has {len(found.check)} checks; at most {MAX_CHECKS} are allowed")
     names = [check.name for check in found.check]
     for check in found.check:
         if fault := _fault(check, names):
@@ -127,7 +127,7 @@ def missing_checks() -> DceError:
     return DceError(
         "not_found",
         "this workspace has no checks",
-        hint="`dce checks init` proposes some; or write them in .dce/checks.toml.",
+        hint="`dce checks init` proposes some, or write your own in .dce/checks.toml.",
     )
 
 
@@ -176,7 +176,7 @@ def _fault(check: Check, names: list[str]) -> str:
     if not check.command or not check.command[0] or any("\0" in word for word in check.command):
         return f"check {check.name!r}: `command` must be a list of words, the program first"
     if not 0 < check.timeout_s <= MAX_TIMEOUT_S:
-        return f"check {check.name!r}: `timeout_s` must be over 0 and at most {MAX_TIMEOUT_S:.0f}"
+        return f"check {check.name!r}: `timeout_s` must be more than 0 and at most {MAX_TIMEOUT_S:.0f}"
     for key, value in (("cwd", check.cwd), ("report", check.report)):
         if not _is_inside(value):
             return f"check {check.name!r}: `{key}` must be a path inside the workspace, with `/`: {value!r}"

@@ -15,7 +15,7 @@ from dce.workspace.judging.checks_file import ChecksFile
 from dce.workspace.judging.lanes.lane import Kind
 from dce.workspace.record.meta import MetaStore
 
-PROBES = "short calls of the code that the responses change, with values from the tests and at the edges"
+PROBES = "short calls to the code that the responses change, with values from the tests and edge values"
 """What runs besides the commands, to compare how the responses behave."""
 
 KEY = "commands:"
@@ -41,11 +41,14 @@ class Commands(msgspec.Struct, frozen=True, kw_only=True):
         """What holds the commands."""
         if self.lane == "copy":
             return (
-                f"They run with your rights in a plain copy, which contains nothing ({self.lane_why.rstrip('.')}): the code can read"
-                " your files and use the network."
+                f"They run with your rights in a plain copy, not in a sandbox ({self.lane_why.rstrip('.')}): the code can read and"
+                " change your files and use the network."
             )
-        network = "the network and " if self.network else "no network, "
-        return f"They run in a lane: {network}nothing of your home but tool folders, and no writing outside it."
+        network = "with" if self.network else "without"
+        return (
+            f"They run in a lane {network} network access: of your home they see only tool folders and what [lane] names, and"
+            " nothing that they write leaves the lane."
+        )
 
 
 def commands_of(file: ChecksFile, lane: Kind, lane_why: str) -> Commands:
@@ -92,6 +95,6 @@ class CommandConsents:
         if not self.covers(commands):
             raise DceError(
                 "consent_needed",
-                f"nobody has agreed yet to what runs on code that a model wrote: {commands.describe()}",
+                f"you have not agreed yet to what runs on code that a model wrote: {commands.describe()}",
                 hint="Read the commands in .dce/checks.toml, if there are any, then agree once: `dce run-checks --yes`.",
             )

@@ -80,12 +80,12 @@ def _not_read_whole(candidate: Candidate) -> str:
     """A repair alone is no fault: whole models write in a form that needs one, and the checks judge what was read."""
     words = {"truncated": "is cut off", "ambiguous": "can be read in two ways"}
     found = [f"{block.path} {words[block.status]}" for block in candidate.reading.files if block.status in words]
-    return f"is not read for sure ({found[0]}{', …' if len(found) > 1 else ''})" if found else ""
+    return f"is not read with certainty ({found[0]}{', …' if len(found) > 1 else ''})" if found else ""
 
 
 def _doubtful(candidate: Candidate) -> str:
     found = sorted({flag for change in candidate.changes for flag in change.flags if flag in _UNCLEAN})
-    return f"is read with doubt ({', '.join(found)})" if found else ""
+    return f"has doubtful files ({', '.join(found)})" if found else ""
 
 
 def _writes_outside(candidate: Candidate) -> str:
@@ -94,7 +94,7 @@ def _writes_outside(candidate: Candidate) -> str:
 
 
 def _prompt_cut(candidate: Candidate) -> str:
-    return "answers a prompt of which the server read only a part" if candidate.prompt_read is not None else ""
+    return "answers a prompt that the server read only in part" if candidate.prompt_read is not None else ""
 
 
 def _does_not_compile(candidate: Candidate) -> str:
@@ -109,7 +109,7 @@ def _weakens_tests(candidate: Candidate) -> str:
 def _not_checked(candidate: Candidate) -> str:
     if candidate.report is not None or not candidate.is_checked:
         return ""
-    return "got no verdict from the checks" if candidate.has_no_verdict else "has not been checked, unlike others"
+    return "got no verdict from the checks" if candidate.has_no_verdict else "is not checked, although others are"
 
 
 def _breaks_something(candidate: Candidate) -> str:
@@ -120,13 +120,14 @@ def _breaks_something(candidate: Candidate) -> str:
         return "fails the checks"
     names = [name for run in report.runs for name in (*run.newly_failing, *run.missing)]
     which = f" ({names[0]}{', …' if len(names) > 1 else ''})" if names else ""
-    text = f"breaks {_counted(report.new_failures, 'test')} that {'works' if report.new_failures == 1 else 'work'} without it{which}"
-    changed = len(report.own.contradicted) if report.own is not None else 0
-    return (
-        f"{text}; its own version of {changed} of them passes: it is wrong, or the cycle asks for that"
-        if changed
-        else text
+    text = (
+        f"breaks {_counted(report.new_failures, 'test')} that pass{'es' * (report.new_failures == 1)} without it{which}"
     )
+    changed = len(report.own.contradicted) if report.own is not None else 0
+    if not changed:
+        return text
+    passing = "it passes" if report.new_failures == 1 else f"{changed} of them pass{'es' * (changed == 1)}"
+    return f"{text}; {passing} in the response's own version: either the response is wrong, or the cycle asks for that"
 
 
 def _counted(count: int, noun: str) -> str:

@@ -15,7 +15,7 @@ STALE: dict[Stale, str] = {
     "checks": "the checks changed after they ran",
     "workspace": "the files or the installed packages changed after the checks ran",
     "answer": "the answer changed after the checks ran",
-    "unknown": "the checks ran elsewhere or with an earlier version, or the workspace itself passes other tests now",
+    "unknown": "the checks ran elsewhere or with an earlier version of DCE, or the workspace itself now passes other tests",
 }
 """Why a verdict may no longer hold."""
 
@@ -70,14 +70,13 @@ def _merits(candidate: Candidate) -> list[str]:
     parts = ["breaks nothing"] if len(silent) < len(report.runs) else []
     if silent:
         named = " and ".join(f"`{name}`" for name in silent)
-        parts.append(
-            f"{named} {'says' if len(silent) == 1 else 'say'} nothing about it, failing without any response too"
-        )
+        fail, tell = ("fails", "tells") if len(silent) == 1 else ("fail", "tell")
+        parts.append(f"{named} {fail} without any response too and so {tell} nothing")
     if report.gained:
         parts.append(f"{report.gained} test{'s' * (report.gained != 1)} gained")
     failing = report.failed - len(report.flaky) - len(silent)
     if failing:
-        parts.append(f"{failing} fail{'s' * (failing == 1)} with or without it")
+        parts.append(f"{'1 test fails' if failing == 1 else f'{failing} tests fail'} with or without it")
     return parts
 
 
@@ -135,7 +134,7 @@ def _tie(candidate: Candidate, everybody: Sequence[Candidate]) -> list[str]:
     others = sorted(other.slot for other in everybody if other is not candidate and merit(other) == own)
     if not others:
         return []
-    return [f"otherwise equal to {listed(others)}: the lower number goes first"]
+    return [f"otherwise equal to {listed(others)}: the lower number comes first"]
 
 
 def _stale(candidate: Candidate) -> str:

@@ -26,11 +26,11 @@ def exam_words(changes: Sequence[TestChange], own: OwnTests | None) -> list[str]
     if own.contradicted:
         said.append(
             f"contradicts the workspace's {_some(own.contradicted)}, and passes its own version: it is wrong, or the cycle asks for"
-            " other behaviour"
+            " different behaviour"
         )
     if own.gained:
         said.append(
-            f"passes {_some(own.gained)} in its own version only: it bends the test, or the test itself had to be mended"
+            f"passes {_some(own.gained)} in its own version only: either it bends the test, or the test itself was wrong"
         )
     if own.failures:
         said.append(f"fails in its own version of the tests only: {_some(own.failures)}")

@@ -126,7 +126,7 @@ def _read_end(
             raise DceError(
                 "write_failed",
                 f"the lane for `{spawn.name}` cannot be set up: {output.decode('utf-8', 'replace').strip()[-500:]}",
-                hint="Run the checks again; if it stays so, report the message.",
+                hint="Run the checks again; if it happens again, report the message.",
             )
         output = output.removeprefix(first)
     if limit is None:

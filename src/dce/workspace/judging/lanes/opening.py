@@ -37,8 +37,8 @@ MAX_FOLDERS_LOOKED_AT = 2_000
 """How many folders are looked at for files of other users."""
 
 _RULES = (
-    ("kernel/apparmor_restrict_unprivileged_userns", "1", "AppArmor forbids user namespaces to unknown programs"),
-    ("kernel/unprivileged_userns_clone", "0", "the system forbids user namespaces to ordinary users"),
+    ("kernel/apparmor_restrict_unprivileged_userns", "1", "AppArmor denies user namespaces to unknown programs"),
+    ("kernel/unprivileged_userns_clone", "0", "the system denies user namespaces to ordinary users"),
     ("user/max_user_namespaces", "0", "the system allows no user namespaces"),
 )
 """System settings that stand in the way, and what they mean. An administrator can change each with `sysctl`."""
@@ -181,7 +181,7 @@ class SetupFailed(Exception):
 
     def __init__(self, command: Sequence[str], ended: Ended) -> None:
         said = ended.problem or ended.output.decode("utf-8", "replace").strip()[-1000:]
-        super().__init__(f"the setup `{' '.join(command)}` failed (exit {ended.exit_code}): {said}")
+        super().__init__(f"the setup command `{' '.join(command)}` failed (exit {ended.exit_code}): {said}")
         self.ended = ended
 
 
@@ -220,8 +220,8 @@ def _folders(root: Path) -> Iterable[Path]:
 def _unwritable(place: Path, error: OSError) -> DceError:
     return DceError(
         "write_failed",
-        f"cannot make a lane in {place}: {error}",
-        hint="Free space there, or set TMPDIR to another folder.",
+        f"cannot create a lane in {place}: {error}",
+        hint="Free some space there, or set TMPDIR to another folder.",
     )
 
 

@@ -75,7 +75,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         """What a command did that was killed at this limit."""
         return {
             "time": f"it ran for more than {timeout_s:g} s",
-            "memory": f"it used more than {_text(self.memory_bytes)} of memory ([lane] memory), or the machine is nearly out of it",
+            "memory": f"it used more than {_text(self.memory_bytes)} of memory ([lane] memory), or the machine has almost none left",
             "processes": f"it ran more than {self.processes} processes ([lane] processes)",
             "disk": f"it wrote more than {_text(self.disk_bytes)} ([lane] disk), or the disk is nearly full",
             "output": f"it printed more than {_text(self.printed_bytes)}",
