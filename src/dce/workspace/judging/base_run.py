@@ -28,7 +28,7 @@ async def run_base(lanes: Lanes, checks: Sequence[Check]) -> CheckReport:
     reports = [first]
     if sum(run.duration_s for run in first.runs) <= CHEAP_S and any(run.state == "ran" for run in first.runs):
         runnable = [check for check, run in zip(checks, first.runs, strict=True) if run.state in {"ran", "killed"}]
-        if lanes.settings.parallel > 1:
+        if lanes.parallel > 1:
             reports += await asyncio.gather(*(run_checks(lanes, runnable, None) for _ in range(MORE_RUNS)))
         else:
             reports += [await run_checks(lanes, runnable, None) for _ in range(MORE_RUNS)]

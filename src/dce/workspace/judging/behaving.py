@@ -150,7 +150,7 @@ async def _run_all(
     lanes: Lanes, checks: tuple[Check, ...], asked: Sequence[_Asked], readings: Mapping[str, Reading]
 ) -> tuple[Mapping[str, Outcome], Mapping[str, Mapping[str, Outcome]], Mapping[str, str]]:
     """The outcomes on the workspace, on each answer, and why nothing could be run on the others."""
-    limit = asyncio.Semaphore(lanes.settings.parallel)
+    limit = asyncio.Semaphore(lanes.parallel)
     results: dict[str, Mapping[str, Outcome]] = {}
     failed: dict[str, str] = {}
 

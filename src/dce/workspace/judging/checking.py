@@ -49,7 +49,7 @@ class Checker:
         self._lanes = lanes
         self._checks = checks
         self._current = Current(workspace.project)
-        self._limit = asyncio.Semaphore(lanes.settings.parallel)
+        self._limit = asyncio.Semaphore(lanes.parallel)
         self._one_base = asyncio.Lock()
         self._one_each: dict[str, asyncio.Lock] = {}
 
