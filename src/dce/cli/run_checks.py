@@ -173,6 +173,9 @@ def _print_details(reports: dict[int, CheckReport] | None, *, is_verbose: bool) 
     first = next(iter(reports.values()))
     if first.lane == "copy":
         note(f"the checks ran in plain copies, which contain nothing: {first.lane_why}")
+    if first.on:
+        count = len({report.node for report in reports.values() if report.node})
+        note(f"the checks ran on {count} node{'s' * (count != 1)} of {first.on}")
     for problem in first.cannot_start:
         note(f"cannot run here, with or without a response: {problem}")
     passed = sum(report.is_passed for report in reports.values())

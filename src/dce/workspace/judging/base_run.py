@@ -45,7 +45,9 @@ def merged(reports: Sequence[CheckReport]) -> CheckReport:
     kept = [_merged_runs(runs) for runs in by_name.values() if runs[0].state != "cannot_start"]
     total = report_of(tuple(kept), cannot_start)
     first = reports[0]
-    return msgspec.structs.replace(total, lane=first.lane, lane_why=first.lane_why, problem=first.problem)
+    return msgspec.structs.replace(
+        total, lane=first.lane, lane_why=first.lane_why, problem=first.problem, on=first.on, node=first.node
+    )
 
 
 def require_some(report: CheckReport) -> None:

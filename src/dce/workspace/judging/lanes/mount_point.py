@@ -32,7 +32,10 @@ def base_mounts(root: Path, writable: Iterable[Path]) -> tuple[tuple[str, ...], 
             hint=f"Make an empty folder {root} on that machine.",
         )
     first = () if above == Path("/") else (*system, "--tmpfs", str(above))
-    return (*first, *(word for path in found if path not in _OWN for word in _shown(path))), ("--remount-ro", str(above))
+    return (*first, *(word for path in found if path not in _OWN for word in _shown(path))), (
+        "--remount-ro",
+        str(above),
+    )
 
 
 def _shown(path: Path) -> tuple[str, ...]:

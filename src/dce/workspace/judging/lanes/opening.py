@@ -4,7 +4,6 @@ What must always hold: a lane that cannot contain is never used unsaid: `Lanes.w
 """
 
 import contextlib
-import os
 import tempfile
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from pathlib import Path
