@@ -7,6 +7,7 @@ names the cluster, the fact and the next step; what a client that died leaves be
 import asyncio
 import concurrent.futures
 import contextlib
+import importlib.metadata
 import importlib.util
 import logging
 import os
@@ -94,7 +95,7 @@ class Cluster:
             if self.workers is not None and not self._is_alive():
                 self._close()
             if self.workers is None:
-                _require_ray()
+                require_ray()
                 self._require_reachable()
                 self._join()
                 self.workers = Workers(self._start, self.cpus, self.address)
@@ -143,13 +144,13 @@ class Cluster:
         """Runs Ray's own connecting in a thread, because it knows no deadline."""
         done: concurrent.futures.Future[int] = concurrent.futures.Future()
 
-        def join() -> None:
+        def run() -> None:
             try:
-                done.set_result(_init(self.address))
+                done.set_result(join(self.address))
             except BaseException as error:  # noqa: BLE001 - it is raised below
                 done.set_exception(error)
 
-        threading.Thread(target=join, name="dce-ray-connect", daemon=True).start()
+        threading.Thread(target=run, name="dce-ray-connect", daemon=True).start()
         try:
             self.cpus = min(MAX_PARALLEL, max(1, done.result(CONNECT_S)))
         except TimeoutError as error:
@@ -160,12 +161,10 @@ class Cluster:
     def _explained(self, error: Exception) -> DceError:
         said = str(error).strip()
         if "ersion mismatch" in said:
-            import ray  # noqa: PLC0415
-
             return DceError(
                 "invalid_input",
                 f"{self.address} and this client must have the same Ray and the same Python but for its last number; here they are"
-                f" Ray {ray.__version__} and Python {platform.python_version()}. Ray says: {' '.join(said.split())}",
+                f" Ray {_version()} and Python {platform.python_version()}. Ray says: {' '.join(said.split())}",
                 hint="Install that Ray beside DCE (pip install 'ray[client]==VERSION'), under that Python.",
             )
         return self._unreachable(f"refuses this client: {type(error).__name__}: {' '.join(said.split())[-800:]}")
@@ -242,7 +241,7 @@ class _RayWorker:
         threading.Thread(target=kill, name="dce-ray-end", daemon=True).start()
 
 
-def _init(address: str) -> int:
+def join(address: str) -> int:
     """Connects, and returns how many processors the cluster has. Ray says nothing on the terminal and reports to nobody."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     os.environ.setdefault("RAY_CLIENT_RECONNECT_GRACE_PERIOD", GRACE_S)
@@ -261,13 +260,19 @@ def _init(address: str) -> int:
     return int(ray.cluster_resources().get("CPU", 1))
 
 
-def _require_ray() -> None:
+def require_ray() -> None:
     if importlib.util.find_spec("ray") is None or importlib.util.find_spec("grpc") is None:
         raise DceError(
             "invalid_input",
             "[lane] `on` names a Ray cluster, and Ray's client is not installed",
             hint="pip install 'dce[ray]', with the version of Ray that the cluster has.",
         )
+
+
+def _version() -> str:
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        return importlib.metadata.version("ray")
+    return "of no known version"
 
 
 def _said(error: BaseException) -> str:

@@ -87,8 +87,8 @@ class RayLanes(Lanes):
         lacking = await worker.call("lacking", digest, data, timeout_s=SEND_S)
         if lacking is None:
             return
-        messages = _messages(self._walker.root, manifest, frozenset(lacking))
-        while pieces := await in_thread(lambda: next(messages, None)):
+        parts = messages(self._walker.root, manifest, frozenset(lacking))
+        while pieces := await in_thread(lambda: next(parts, None)):
             await worker.call("add", pieces, timeout_s=SEND_S)
             self.sent_files += sum(piece.is_last for piece in pieces)
             self.sent_bytes += sum(len(piece.data) for piece in pieces)
@@ -111,7 +111,7 @@ class _Opener:
         return LaneSpec(root=str(lanes.project.root), tree=tree, settings=settings, files=self._files)
 
 
-def _messages(root: bytes, manifest: Manifest, lacking: frozenset[bytes]) -> Iterator[list[Piece]]:
+def messages(root: bytes, manifest: Manifest, lacking: frozenset[bytes]) -> Iterator[list[Piece]]:
     """The contents that are lacking, each once, in messages of bounded size; a large file goes in parts."""
     left = set(lacking)
     message: list[Piece] = []

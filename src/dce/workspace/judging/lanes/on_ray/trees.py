@@ -107,6 +107,7 @@ class Trees:
                 self._fill(making, manifest)
                 self._used(digest).touch()
                 making.rename(self._trees / digest)
+                shutil.rmtree(self._incoming, ignore_errors=True)
             except OSError:
                 remove_tree(making)
                 raise
@@ -129,10 +130,6 @@ class Trees:
                 is_left = left.suffix != ".used" and left.name not in known
                 if is_left and left != self._incoming and now - left.stat().st_mtime > RECENT_S:
                     remove_tree(left)
-
-    def close(self) -> None:
-        """Removes what came in part."""
-        shutil.rmtree(self._incoming, ignore_errors=True)
 
     def _used(self, digest: str) -> Path:
         return self._trees / f"{digest}.used"
