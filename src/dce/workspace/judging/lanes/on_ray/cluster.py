@@ -173,17 +173,7 @@ class Cluster:
         return DceError("cluster_unreachable", f"the Ray cluster {self.address} {fact}")
 
     def _start(self, avoided: str) -> Found:
-        """Starts a worker; Ray says when it is ready."""
-        import ray  # noqa: PLC0415
-        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: PLC0415
-
-        from dce.workspace.judging.lanes.on_ray.actor import LaneActor  # noqa: PLC0415
-
-        where: Any = "SPREAD"
-        if avoided:
-            others = [node["NodeID"] for node in ray.nodes() if node["Alive"] and node["NodeID"][:8] not in avoided]
-            where = NodeAffinitySchedulingStrategy(others[0], soft=True) if others else where
-        actor = ray.remote(num_cpus=1, max_restarts=0, scheduling_strategy=where)(LaneActor).remote()
+        """Starts a worker; Ray says when it is ready. Raises DceError if the connection is lost."""
         found: Found = concurrent.futures.Future()
 
         def ready(said: "concurrent.futures.Future[Any]") -> None:
@@ -193,7 +183,11 @@ class Cluster:
             else:
                 found.set_result(_RayWorker(actor, said.result().result))
 
-        actor.call.remote("about").future().add_done_callback(ready)
+        try:
+            actor = _new_actor(avoided)
+            actor.call.remote("about").future().add_done_callback(ready)
+        except Exception as error:
+            raise self._unreachable(f"cannot start a worker: {_said(error)}") from error
         return found
 
 
@@ -258,6 +252,20 @@ def join(address: str) -> int:
             runtime_env={"working_dir": str(folder)},
         )
     return int(ray.cluster_resources().get("CPU", 1))
+
+
+def _new_actor(avoided: str) -> Any:
+    """An actor for lanes, on another node than the one that is avoided, if there is one."""
+    import ray  # noqa: PLC0415
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: PLC0415
+
+    from dce.workspace.judging.lanes.on_ray.actor import LaneActor  # noqa: PLC0415
+
+    where: Any = "SPREAD"
+    if avoided:
+        others = [node["NodeID"] for node in ray.nodes() if node["Alive"] and node["NodeID"][:8] not in avoided]
+        where = NodeAffinitySchedulingStrategy(others[0], soft=True) if others else where
+    return ray.remote(num_cpus=1, max_restarts=0, scheduling_strategy=where)(LaneActor).remote()
 
 
 def require_ray() -> None:
