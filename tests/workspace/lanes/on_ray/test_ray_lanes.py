@@ -1,7 +1,7 @@
 """ray_lanes.py, ray_lane.py, workers.py and node.py, on nodes in this process: what goes there, what comes back, and what is lost on the way."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from dce.workspace.judging.lanes.on_ray.exchange import Changes
 from dce.workspace.judging.lanes.on_ray.manifest import Walker, encoded
 from dce.workspace.judging.lanes.on_ray.node import LaneSpec, Node
 from dce.workspace.judging.lanes.on_ray.ray_lanes import RayLanes, messages
+from dce.workspace.judging.lanes.on_ray.workers import Found
 from dce.workspace.judging.lanes.opening import Lanes, LaneUnfit
 from dce.workspace.judging.lanes.settings import LaneSettings
 from dce.workspace.project import Project
@@ -205,6 +206,15 @@ async def _left(cluster: Here) -> list[str]:
     return [worker.node for worker in workers._idle if worker.node in cluster.dead]
 
 
+def test_without_a_free_processor_there_is_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cluster on which no worker ever starts is an error after a while, which says so."""
+    monkeypatch.setattr("dce.workspace.judging.lanes.on_ray.workers.START_S", 0.05)
+    cluster = Here(tmp_path)
+    monkeypatch.setattr(cluster, "_start", lambda _: Found())
+    with pytest.raises(DceError, match=r"no node of ray://here:10001 had a processor free"):
+        _said(_lanes(tmp_path, cluster), "true")
+
+
 def test_a_cluster_without_nodes_is_said(tmp_path: Path) -> None:
     """When no worker can be started, the reason is the error; nothing waits forever."""
     with pytest.raises(DceError, match="no node left"):
@@ -218,7 +228,13 @@ def test_a_lane_that_is_given_up_ends_on_its_node(tmp_path: Path) -> None:
 
     async def go() -> list[Ended]:
         begun = asyncio.Event()
-        cluster.fault = lambda _, name, __: name == "run" and begun.set() is not None
+
+        def begins(_: str, name: str, __: tuple[Any, ...]) -> bool:
+            if name == "run":
+                begun.set()
+            return False
+
+        cluster.fault = begins
         task = asyncio.ensure_future(_run(lanes, "sleep 2"))
         await begun.wait()
         task.cancel()
@@ -261,32 +277,26 @@ def test_whoever_gives_up_waiting_takes_no_worker(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "said"),
+    ("programs", "said"),
     [
-        (
-            lambda root: (
-                write(root / ".venv" / "x", ""),
-                (root / ".venv/bin").mkdir(),
-                (root / ".venv/bin/python").symlink_to("/none/py"),
-            ),
-            "node a: .venv/bin/python of the workspace leads to /none/py",
-        ),
-        (lambda root: None, "no lane there can contain the checks: bubblewrap is not installed"),
+        (None, "node a: .venv/bin/python of the workspace leads to /none/py"),
+        ((), "node a: no lane there can contain the checks: bubblewrap is not installed"),
     ],
     ids=["interpreter", "bubblewrap"],
 )
 def test_a_node_that_cannot_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spoil: Callable[[Path], object], said: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, programs: tuple[str, ...] | None, said: str
 ) -> None:
     """A node without the project's Python, or one that cannot contain, runs nothing: the error names it and says what is missing."""
     lanes = _lanes(tmp_path, Here(tmp_path))
-    spoil(lanes.project.root)
-    if "bubblewrap" in said:
-        monkeypatch.setattr("dce.workspace.judging.lanes.hosting.bubblewraps", lambda _: ())
+    if programs is None:
+        (lanes.project.root / ".venv" / "bin").mkdir(parents=True)
+        (lanes.project.root / ".venv" / "bin" / "python").symlink_to("/none/py")
+    else:
+        monkeypatch.setattr("dce.workspace.judging.lanes.hosting.bubblewraps", lambda _: programs)
     with pytest.raises(DceError) as caught:
         _said(lanes, "true")
-    assert said in caught.value.message
-    assert caught.value.message.startswith("node a: ")
+    assert caught.value.message.startswith(said)
 
 
 def test_an_unfit_lane_keeps_its_worker(tmp_path: Path) -> None:

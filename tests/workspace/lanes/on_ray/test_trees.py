@@ -3,6 +3,7 @@
 import os
 import stat
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -130,11 +131,12 @@ def test_the_digest_is_of_all_that_matters(tmp_path: Path) -> None:
     write(root / ".dce" / "dce.db", "x")
     (root / ".dce" / "more").mkdir()
     assert walker.manifest().digest == seen[0]
-    steps = [
+    (root.parent / "other-link").symlink_to("b")
+    steps: list[Callable[[], object]] = [
         lambda: write(root / "a", "2"),
         lambda: (root / "a").chmod(0o755),
         lambda: os.utime(root / "a", (7, 7)),
-        lambda: ((root / "l").unlink(), (root / "l").symlink_to("b")),
+        lambda: (root.parent / "other-link").replace(root / "l"),
         lambda: (root / "a").rename(root / "c"),
         (root / "empty").mkdir,
     ]

@@ -15,6 +15,7 @@ import pickle
 import platform
 import socket
 import threading
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -187,7 +188,8 @@ class Cluster:
             actor = _new_actor(avoided)
             actor.call.remote("about").future().add_done_callback(ready)
         except Exception as error:
-            raise self._unreachable(f"cannot start a worker: {_said(error)}") from error
+            why = f"cannot start a worker: {_said(error)}" if self._is_alive() else "has ended the connection"
+            raise self._unreachable(why) from error
         return found
 
 
@@ -241,6 +243,7 @@ def join(address: str) -> int:
     os.environ.setdefault("RAY_CLIENT_RECONNECT_GRACE_PERIOD", GRACE_S)
     import ray  # noqa: PLC0415
 
+    warnings.filterwarnings("ignore", module=r"ray\b")
     if ray.is_initialized():
         raise RuntimeError("this program is already connected to a cluster")
     with shipped() as folder:
@@ -251,6 +254,7 @@ def join(address: str) -> int:
             logging_level=logging.ERROR,
             runtime_env={"working_dir": str(folder)},
         )
+    logging.getLogger("ray").setLevel(logging.CRITICAL)  # what goes wrong is told by our own errors
     return int(ray.cluster_resources().get("CPU", 1))
 
 

@@ -68,16 +68,17 @@ class Workers:
             self._waiting.append(waiter)
             is_new = self._live + self._starting < self._most
             self._starting += is_new
+        here = asyncio.wrap_future(waiter)
         try:
             if is_new:
                 await asyncio.to_thread(self._begin, avoided)
             while not waiter.done():
-                await asyncio.wait([asyncio.wrap_future(waiter)], timeout=START_S)
+                await asyncio.wait([here], timeout=START_S)
                 self._end_if_hopeless(waiter)
         except asyncio.CancelledError:
             self._forget(waiter)
             raise
-        return waiter.result()
+        return await here
 
     def give(self, worker: Worker) -> None:
         """The lane is closed: the worker is for the next one."""
