@@ -100,6 +100,15 @@ def test_what_did_not_build() -> None:
     assert (builds.new_failures, builds.gained) == (0, 2)
 
 
+def test_a_command_that_fails_anyway_says_nothing() -> None:
+    """Without tests by name, a failure could be the same one or another: no report calls that breaking nothing unseen."""
+    silent, named = compared(_command(ok=False), _command(ok=False)), compared(_run("+a -b"), _run("+a -b"))
+    report = report_of((silent, named))
+    assert (silent.tells_nothing, named.tells_nothing) == (True, False)
+    assert report.telling_nothing == (silent.name,)
+    assert not compared(_command(ok=False), _command(ok=True)).tells_nothing
+
+
 def test_a_crash_loses_all_tests() -> None:
     """A run that reports nothing where tests ran before has lost them all."""
     run = compared(_command(ok=False), _run("+a +b +c"))

@@ -19,6 +19,7 @@ from dce.workspace.judging.results.asking import ask, is_fail_fast
         ("vitest run --reporter=dot", "vitest run --reporter=dot"),
         ("node_modules/.bin/jest a", "node_modules/.bin/jest a --json --outputFile=/t/dce-report-jest.json"),
         ("jest -- a", "jest --json --outputFile=/t/dce-report-jest.json -- a"),
+        ("npx --no-install ava a.js", "npx --no-install ava --tap a.js"),
         ("go test ./...", "go test -v ./..."),
         ("go test -json ./...", "go test -json ./..."),
         ("go build ./...", "go build ./..."),

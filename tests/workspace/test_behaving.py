@@ -208,3 +208,14 @@ def test_most_that_cannot_be_imported_do_not_win(tmp_path: Path) -> None:
     assert [left.slot for left in report.left_out] == [1, 2]
     assert report.left_out[0].why == "every probe raises ModuleNotFoundError"
     assert [row.slot for row in board(bench, generation)][:2] == [3, 4]
+
+
+def test_a_check_that_says_nothing_is_no_merit(tmp_path: Path) -> None:
+    """A command that fails without any response too, and reports no tests, is told as that; nobody is said to pass it or to break nothing."""
+    bench = _bench(tmp_path, checks='[[check]]\nname = "lint"\ncommand = ["false"]\n')
+    generation = bench.answer({"calc.py": RIGHT}, {"calc.py": WRONG}, {"calc.py": ALSO_RIGHT})
+    asyncio.run(check_responses(bench, generation))
+    assert "2 of 3 that can be read agree" in _compared(bench, generation).sentence
+    assert _rows(bench, generation)[1].why.startswith(
+        "`lint` says nothing about it, failing without any response too, behaves like 3"
+    )

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from dce.workspace.judging.checks_file import Check, load_checks, write_checks
-from dce.workspace.judging.proposing import DETECTORS, MAX_PLACES, propose, propose_all
+from dce.workspace.judging.place import MAX_PLACES
+from dce.workspace.judging.proposing import DETECTORS, propose, propose_all
 from dce.workspace.project import Project
 from tests.workspace.judging import write
 
@@ -150,3 +151,48 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     )
     write_checks(project, checks)
     assert load_checks(project) == checks
+
+
+@pytest.mark.parametrize(
+    ("script", "installed", "commands"),
+    [
+        (
+            "xo && ava && tsd",
+            "xo ava tsd",
+            ["xo: npx --no-install xo", "ava: npx --no-install ava", "tsd: npx --no-install tsd"],
+        ),
+        (
+            "node --test && npm run check:types",
+            "",
+            ["node: node --test", "npm run check:types: npm run check:types"],
+        ),
+        (
+            "tsc -p a && tsc -p b && mocha --exit",
+            "tsc mocha",
+            [
+                "tsc -p a: npx --no-install tsc -p a",
+                "tsc -p b: npx --no-install tsc -p b",
+                "mocha: npx --no-install mocha --exit",
+            ],
+        ),
+        ("xo && ava", "ava", ["npm test: npm test"]),
+        ("rm -rf dist && ava", "ava", ["npm test: npm test"]),
+        ("CI=1 ava && xo", "xo ava", ["npm test: npm test"]),
+        ("ava 'a b' && xo", "xo ava", ["npm test: npm test"]),
+        ("ava && (xo || true)", "xo ava", ["npm test: npm test"]),
+        ("ava; xo && tsd", "xo ava tsd", ["npm test: npm test"]),
+        ("ava &&", "ava", ["npm test: npm test"]),
+    ],
+)
+def test_a_script_of_several_commands_gives_a_check_for_each(
+    tmp_path: Path, script: str, installed: str, commands: list[str]
+) -> None:
+    """One that fails hides none of the others. What needs a shell, or is not installed, stays a script."""
+    for name, text in {
+        "package.json": _package(script),
+        **{f"node_modules/.bin/{one}": "" for one in installed.split()},
+    }.items():
+        write(tmp_path / name, text)
+    (tmp_path / ".gitignore").write_text("node_modules\n")
+    found = [f"{one.check.name}: {' '.join(one.check.command)}" for one in propose(Project.init(tmp_path))]
+    assert found == commands

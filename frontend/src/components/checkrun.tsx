@@ -2,7 +2,7 @@
 
 import { useState } from "react";
 import type { CheckReport, CheckRun } from "../api/generated";
-import { type RunState, stateOf, type TestGroup, testsOf } from "../state/checkresults";
+import { type RunState, stateOf, tellsNothing, type TestGroup, testsOf } from "../state/checkresults";
 import { text } from "../text/messages";
 import { plainText } from "../text/terminal";
 import { seconds } from "../text/words";
@@ -95,7 +95,9 @@ function Run({ run, isBase }: { run: CheckRun; isBase: boolean }) {
           {text.checks.stage[run.stage]}
         </span>
         {counts && <span className="check-counts">{counts}</span>}
-        {state === "anyway" && !isBase && <span className="muted">{text.checks.failsAnyway}</span>}
+        {state === "anyway" && !isBase && (
+          <span className="muted">{tellsNothing(run) ? text.checks.tellsNothing : text.checks.failsAnyway}</span>
+        )}
         {run.limits.map((limit) => (
           <span key={limit} className="flag">
             {text.checks.limits[limit]}

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { CheckReport, CheckRun, ChecksView } from "../api/generated";
-import { cannotStart, outcomeOf, staleOf, stateOf, testRowsOf, testsOf } from "./checkresults";
+import { cannotStart, outcomeOf, staleOf, stateOf, tellsNothing, testRowsOf, testsOf } from "./checkresults";
 
 const run = (change: Partial<CheckRun> = {}): CheckRun => ({
   name: "tests",
@@ -67,6 +67,15 @@ test("what fails anyway is neither a pass nor the response's failure", () => {
   assert.equal(stateOf(run({ new_failures: 2, missing: ["a", "b"] })), "fail");
   assert.equal(stateOf(run({ ok: false, state: "killed", limits: ["memory"] })), "limit");
   assert.equal(stateOf(run({ ok: false, state: "not_run" })), "not_run");
+});
+
+test("a command that fails anyway, of which no test ran, tells nothing", () => {
+  const anyway = { ok: false, failed: 1, passed: 0, fails_anyway: true } as const;
+  assert.equal(tellsNothing(run({ ...anyway, runner: "" })), true);
+  assert.equal(tellsNothing(run({ ...anyway, stop: "broken" })), true);
+  assert.equal(tellsNothing(run({ ...anyway, passed: 2, stop: "broken" })), false);
+  assert.equal(tellsNothing(run(anyway)), false);
+  assert.equal(tellsNothing(run({ runner: "" })), false);
 });
 
 test("tests are told apart by kind, new failures first, each name once", () => {

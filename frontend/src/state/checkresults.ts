@@ -20,6 +20,11 @@ export function stateOf(run: CheckRun): RunState {
   return run.fails_anyway && run.new_failures === 0 ? "anyway" : "fail";
 }
 
+/** Whether a check fails without any response too, and no test ran: what else the response breaks cannot be seen. */
+export function tellsNothing(run: CheckRun): boolean {
+  return stateOf(run) === "anyway" && (run.runner === "" || (run.stop === "broken" && run.passed === 0));
+}
+
 export type TestKind = "new" | "missing" | "anyway" | "flaky" | "gained";
 
 /** Tests of one kind; `more`: how many further ones are known only by number. */

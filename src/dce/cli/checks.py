@@ -134,6 +134,13 @@ def _print_base_run(run: "CheckRun", *, is_verbose: bool) -> None:
             say(f"    {word}: {len(names) - MAX_NAMED} more")
     if run.note:
         say(f"    note: {run.note}")
+    if run.stop == "broken" and not run.passed:
+        say("    next: install what is missing for the project's Python or package manager; until then no test runs")
+    elif run.state == "ran" and not run.ok and not run.runner:
+        say(
+            "    note: it reports no tests, so while it fails here it cannot tell what a response breaks; if it runs several commands,"
+        )
+        say("          make a check of each in .dce/checks.toml")
     if is_verbose and not run.ok:
         say(run.output.rstrip())
     elif not run.ok and not run.failures:

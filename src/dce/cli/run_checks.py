@@ -176,12 +176,17 @@ def _print_details(reports: dict[int, CheckReport] | None, *, is_verbose: bool) 
     if first.on:
         count = len({report.node for report in reports.values() if report.node})
         note(f"the checks ran on {count} node{'s' * (count != 1)} of {first.on}")
+    for name in dict.fromkeys(name for report in reports.values() for name in report.telling_nothing):
+        note(
+            f"`{name}` fails without any response too, and no test runs, so it cannot tell what a response breaks: "
+            "`dce run-checks --workspace` shows why"
+        )
     for problem in first.cannot_start:
         note(f"cannot run here, with or without a response: {problem}")
     passed = sum(report.is_passed for report in reports.values())
     note(f"{passed} of {len(reports)} response{'s' * (len(reports) != 1)} pass every check")
-    harmless = sum(report.breaks_nothing for report in reports.values()) - passed
-    if harmless:
+    harmless = sum(report.breaks_nothing and not report.telling_nothing for report in reports.values()) - passed
+    if harmless > 0:
         note(f"{harmless} more break{'s' * (harmless == 1)} nothing: what fails there fails without any response too")
 
 

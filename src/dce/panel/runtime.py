@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from dce.panel.checking import CheckRuns, Publish
 from dce.panel.event_log import EventLog
@@ -22,6 +22,7 @@ from dce.workspace.cards import Cards
 from dce.workspace.events import Event, WorkspaceChanged
 from dce.workspace.follow_up import Ask, begin, repair
 from dce.workspace.judging.as_completed import AsCompleted, settings_along
+from dce.workspace.judging.checks_file import RunSettings
 from dce.workspace.key_vault import KeyVault
 from dce.workspace.record.generations import Generation
 from dce.workspace.record.responses import Response, Status
@@ -34,6 +35,14 @@ WATCH_INTERVAL_S = 1.0
 
 STOP_TIMEOUT_S = 5.0
 """How long a closing panel waits for the gateway to end what it stopped."""
+
+
+class _Along(NamedTuple):
+    """How the checks run along with `n` responses; `settings` None: they do not. Found out before a run is announced: it can be stopped
+    at once then."""
+
+    settings: RunSettings | None
+    n: int
 
 
 class PanelRuntime:
@@ -110,25 +119,27 @@ class PanelRuntime:
         async def run() -> None:
             async with held(self.workspace.writer_lock("panel")):
                 workspace = await asyncio.to_thread(self.workspace.for_cycle, cycle)
+                along = _Along(settings=(await settings_along(workspace))[0], n=n)
                 generation = await workspace.preparation.begin(cycle, n)
                 self._runs[task] = generation.id
                 self.notify("generations")
                 ready.set_result(generation)
-                await self._with_checks(
-                    workspace, generation, lambda tell: workspace.generator.run(generation, tell), self.publish
-                )
+                work = partial(workspace.generator.run, generation)
+                await self._with_checks(workspace, generation.id, along, work, self.publish)
 
         task = self._spawn(run(), ready)
         return await ready
 
     async def regenerate(self, generation: Generation, slots: Sequence[int]) -> None:
         """Generates slots again, as new versions. Returns when that has begun; raises what kept it from beginning."""
-        await self._resume(generation, lambda where, publish: where.generator.run(generation, publish, slots))
+        await self._resume(
+            generation, len(slots), lambda where, publish: where.generator.run(generation, publish, slots)
+        )
 
     async def continue_response(self, generation: Generation, slot: int) -> None:
         """Continues a response that was cut off, as its next version. Returns and raises as `regenerate`."""
         await self._resume(
-            generation, lambda where, publish: where.generator.continue_response(generation, slot, publish)
+            generation, 1, lambda where, publish: where.generator.continue_response(generation, slot, publish)
         )
 
     async def follow_up(self, generation_id: int, ask: Ask, rounds: int) -> None:
@@ -138,6 +149,8 @@ class PanelRuntime:
         async def run() -> None:
             async with held(self.workspace.writer_lock("panel")):
                 where = await asyncio.to_thread(self.workspace.for_generation, generation_id)
+                # A repair runs the checks itself, since its next round depends on them.
+                settings = None if ask.is_failing else (await settings_along(where))[0]
                 first = await begin(where, generation_id, ask, self.publish)
                 self._runs[task] = generation_id
                 self.notify("generations")
@@ -146,10 +159,7 @@ class PanelRuntime:
                 async def one(response: Response) -> bool:
                     generation = await asyncio.to_thread(where.store.generations.get, generation_id)
                     work = partial(where.generator.follow_up, generation, response.slot)
-                    if ask.is_failing:  # a repair runs the checks itself, since its next round depends on them
-                        await work(self.publish)
-                    else:
-                        await self._with_checks(where, generation, work, self.publish)
+                    await self._with_checks(where, generation_id, _Along(settings=settings, n=1), work, self.publish)
                     ended = await asyncio.to_thread(where.store.responses.get, generation_id, response.slot)
                     return ended.status in (Status.COMPLETE, Status.TRUNCATED)
 
@@ -162,7 +172,7 @@ class PanelRuntime:
         await begun
 
     async def _resume(
-        self, generation: Generation, work: Callable[[Workspace, Callable[[Event], None]], Awaitable[None]]
+        self, generation: Generation, n: int, work: Callable[[Workspace, Publish], Awaitable[None]]
     ) -> None:
         begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -175,27 +185,32 @@ class PanelRuntime:
             async with held(self.workspace.writer_lock("panel")):
                 self._runs[task] = generation.id
                 where = await asyncio.to_thread(self.workspace.for_generation, generation.id)
-                await self._with_checks(where, generation, lambda tell: work(where, tell), publish)
+                along = _Along(settings=(await settings_along(where))[0], n=n)
+                await self._with_checks(where, generation.id, along, partial(work, where), publish)
 
         task = self._spawn(run(), begun)
         await begun
 
     async def _with_checks(
-        self, workspace: Workspace, generation: Generation, work: Callable[[Publish], Awaitable[None]], publish: Publish
+        self,
+        workspace: Workspace,
+        generation_id: int,
+        along: "_Along",
+        work: Callable[[Publish], Awaitable[None]],
+        publish: Publish,
     ) -> None:
         """Does the generator's work, and runs the checks along with it, if the user has agreed to them; they may go on after it."""
-        settings, _ = await settings_along(workspace)
-        if settings is None or generation.id in self.checking:
+        if along.settings is None or generation_id in self.checking:
             await work(publish)
             return
-        stop = partial(workspace.generator.stop, generation.id)
-        checks = AsCompleted(workspace, generation.id, generation.n, enough=settings.enough, stop=stop)
+        stop = partial(workspace.generator.stop, generation_id)
+        checks = AsCompleted(workspace, generation_id, along.n, enough=along.settings.enough, stop=stop)
 
         def tell(event: Event) -> None:
             publish(event)
             checks.on_event(event)
 
-        self.checking.begin(generation.id, checks.run)
+        self.checking.begin(generation_id, checks.run)
         try:
             await work(tell)
         finally:

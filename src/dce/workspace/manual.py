@@ -9,7 +9,6 @@ import asyncio
 
 from dce.wire.asking import MAX_RESPONSES
 from dce.wire.errors import DceError
-from dce.workspace.record.follow_ups import MAX_SLOTS
 from dce.workspace.record.generations import Generation
 from dce.workspace.record.prompts import Prompt
 from dce.workspace.record.responses import Response, Status, Tokens
@@ -45,8 +44,6 @@ async def paste(
     Raises DceError invalid_input (empty, too long, the prompt itself, no such slot, no empty slot, an invalid path), conflict (the
     slot is being written), not_found.
     """
-    if slot is not None and not 1 <= slot <= MAX_SLOTS:
-        raise _no_slot(slot)
     if not text.strip() or len(text) > MAX_PASTED_CHARS:
         raise DceError(
             "invalid_input", f"an answer needs at least one word and can have at most {MAX_PASTED_CHARS:,} characters"
@@ -58,15 +55,15 @@ async def paste(
         prompt = prompt or (await workspace.preparation.build(cycle_id)).prompt
         await asyncio.to_thread(_refuse_prompt, text, prompt.text)
         latest = await asyncio.to_thread(_latest_of, workspace, cycle_id, prompt)
+        await asyncio.to_thread(_require_slot, workspace, latest, slot)
         generation = latest or await _begin(workspace, cycle_id, prompt)
     else:
         generation = await asyncio.to_thread(_of_generation, workspace, generation_id, text)
+        await asyncio.to_thread(_require_slot, workspace, generation, slot)
     if as_path:
         text = await asyncio.to_thread(_as_file, workspace, generation, text, as_path)
     if slot is None:
         slot = await asyncio.to_thread(_next_empty, workspace, generation)
-    elif slot > MAX_RESPONSES and slot not in await asyncio.to_thread(workspace.store.responses.slots, generation.id):
-        raise _no_slot(slot)  # only follow-ups fill slots beyond these
     [count] = await workspace.counter.count([text])
     response = Response(
         generation=generation.id,
@@ -81,8 +78,12 @@ async def paste(
     return await asyncio.to_thread(workspace.store.responses.insert_ended, response)
 
 
-def _no_slot(slot: int) -> DceError:
-    return DceError("invalid_input", f"there is no slot {slot}; slots are numbered 1 to {MAX_RESPONSES}")
+def _require_slot(workspace: Workspace, generation: Generation | None, slot: int | None) -> None:
+    """Refuses a slot that there cannot be: only follow-ups fill those beyond the responses that one request may ask for."""
+    if slot is None or 1 <= slot <= MAX_RESPONSES:
+        return
+    if generation is None or slot not in workspace.store.responses.slots(generation.id):
+        raise DceError("invalid_input", f"there is no slot {slot}; slots are numbered 1 to {MAX_RESPONSES}")
 
 
 def _carried(workspace: Workspace, prompt_sha256: str) -> Prompt | None:

@@ -115,6 +115,7 @@ export const checks = {
         : [`${number(passed)} passed`, ...(failed > 0 ? [`${number(failed)} failed`] : []), ...(skipped > 0 ? [`${number(skipped)} skipped`] : [])].join(", "),
   limits,
   failsAnyway: "fails without any response too",
+  tellsNothing: "fails without any response too, and no test runs, so it cannot tell what this response breaks",
   kinds,
   kindsOfBase: { ...kinds, anyway: "Fails" } as Readonly<Record<TestKind, string>>,
   kindCount: (kind: string, count: number) => `${kind} (${number(count)})`,

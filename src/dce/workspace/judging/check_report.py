@@ -71,6 +71,11 @@ class CheckRun(msgspec.Struct, frozen=True, kw_only=True):
         """Whether every failing test is known by name."""
         return len(self.failures) == self.failed < MAX_FAILURES
 
+    @property
+    def tells_nothing(self) -> bool:
+        """Whether it only fails as the unchanged workspace does, and no test ran: what else the response breaks cannot be seen."""
+        return self.fails_anyway and (not self.runner or (self.stop == "broken" and not self.passed))
+
 
 class OwnTests(msgspec.Struct, frozen=True, kw_only=True):
     """What an answer's own version of the tests says, where it changes them or their configuration; no rank comes from it.
@@ -132,6 +137,11 @@ class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
     def breaks_nothing(self) -> bool:
         """Whether no check fails that would not fail without any response too, and no test that ran before is missing."""
         return bool(self.runs) and all(run.ok or run.fails_anyway for run in self.runs) and not self.new_failures
+
+    @property
+    def telling_nothing(self) -> tuple[str, ...]:
+        """The checks that say nothing about this response."""
+        return tuple(run.name for run in self.runs if run.tells_nothing)
 
     @property
     def flaky(self) -> tuple[str, ...]:

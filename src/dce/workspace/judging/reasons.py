@@ -66,10 +66,16 @@ def _merits(candidate: Candidate) -> list[str]:
     report = candidate.report
     if report is None:
         return ["not checked"]
-    parts = ["breaks nothing"]
+    silent = report.telling_nothing
+    parts = ["breaks nothing"] if len(silent) < len(report.runs) else []
+    if silent:
+        named = " and ".join(f"`{name}`" for name in silent)
+        parts.append(
+            f"{named} {'says' if len(silent) == 1 else 'say'} nothing about it, failing without any response too"
+        )
     if report.gained:
         parts.append(f"{report.gained} test{'s' * (report.gained != 1)} gained")
-    failing = report.failed - len(report.flaky)
+    failing = report.failed - len(report.flaky) - len(silent)
     if failing:
         parts.append(f"{failing} fail{'s' * (failing == 1)} with or without it")
     return parts

@@ -37,6 +37,7 @@ DIRECT: tuple[_Row, ...] = (
     _Row(words=("vitest",), flags=("--reporter=default", "--reporter=junit", "--outputFile.junit={report}"),
          unless=("--reporter", "--outputFile"), report="xml"),
     _Row(words=("jest",), flags=("--json", "--outputFile={report}"), unless=("--json", "--outputFile"), report="json"),
+    _Row(words=("ava",), flags=("--tap",), unless=("--tap", "-t", "--watch", "-w"), at=1),
     _Row(words=("go", "test"), flags=("-v",), unless=("-v", "-json"), at=2),
     _Row(words=("prove",), flags=("-v",), unless=("-v", "--verbose", "-q", "-Q"), at=1),
     _Row(words=("rspec",), flags=("--format", "progress", "--format", "json", "--out", "{report}"),

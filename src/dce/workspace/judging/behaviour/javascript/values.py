@@ -21,6 +21,9 @@ FIRST_EDGES = 10
 MAX_EDGES = 36
 """Maximum edges of one value."""
 
+MAX_DEPTH = 40
+"""How deep lists and objects may lie in each other."""
+
 _NUMBER = re.compile(
     r"(?:0[xX][\da-fA-F_]+|0[oO][0-7_]+|0[bB][01_]+|(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:[eE][+-]?\d+)?)$"
 )
@@ -66,9 +69,27 @@ def value_of(source: Any, node: Any) -> Any:
     if reader is None:
         raise NotLiteralError(node.type)
     try:
-        return reader(source, node)
+        value = reader(source, node)
     except RecursionError:
         raise NotLiteralError("too deep") from None
+    if _is_deep(value):
+        raise NotLiteralError("too deep")
+    return value
+
+
+def _is_deep(value: object) -> bool:
+    """Whether lists and objects lie in each other deeper than what works on values may recurse."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            held
+            for one in level
+            if isinstance(one, list | dict)
+            for held in (one.values() if isinstance(one, dict) else one)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def written(value: object) -> str:

@@ -30,6 +30,9 @@ REACH_S = 10.0
 CONNECT_S = 120.0
 """How long Ray may take to prepare for a client: it starts a process on the head node, and unpacks what is sent of DCE."""
 
+ATTEMPTS = 3
+"""How often Ray tries, half a minute each: a head node that is busy, or has just started, needs longer than one."""
+
 IDLE_S = 30.0
 """How long the connection outlasts the last lane. Its workers hold processors of the cluster."""
 
@@ -247,13 +250,20 @@ def join(address: str) -> int:
     if ray.is_initialized():
         raise RuntimeError("this program is already connected to a cluster")
     with shipped() as folder:
-        ray.init(
-            address,
-            namespace="dce",
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            runtime_env={"working_dir": str(folder)},
-        )
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                ray.init(
+                    address,
+                    namespace="dce",
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                    runtime_env={"working_dir": str(folder)},
+                )
+            except ConnectionError:
+                if attempt == ATTEMPTS:
+                    raise
+            else:
+                break
     logging.getLogger("ray").setLevel(logging.CRITICAL)  # what goes wrong is told by our own errors
     return int(ray.cluster_resources().get("CPU", 1))
 
