@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what the tests marked `real` need: Chromium and nginx (Debian's, if none is there), Caddy, and vLLM with a small model.
+# Installs what the tests marked `real` need: Chromium and nginx (Debian's, if none is there), Caddy, Ray, and vLLM with a small model.
 # Does nothing, quickly, when all is there. vLLM lives outside the clone, under
 #     ${DCE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/dce}
 # in folders named after the hash of what they are made from: a changed lock makes a new folder, an old one is never altered.
@@ -74,6 +74,13 @@ install_caddy() {
     quietly "$python" -m pip --disable-pip-version-check --quiet install --require-hashes --no-deps -r "$root/locks/caddy.txt"
 }
 
+# Beside the development packages, whose versions it leaves as they are: the nodes of the test are of the same Python.
+install_ray() {
+    if "$python" -c 'import importlib.util as u, sys; sys.exit(u.find_spec("ray") is None)'; then return; fi
+    echo "installing Ray (75 MB) …"
+    quietly "$python" -m pip --disable-pip-version-check --quiet install --require-hashes --no-deps -r "$root/locks/ray.txt"
+}
+
 install_vllm() {
     [ -e "$vllm/READY" ] && return
     [ "$(uname -s)" = Linux ] || fail "vLLM's CPU build exists for Linux only; \`make test\` runs everything else"
@@ -117,5 +124,6 @@ sweep
 install_chromium
 install_nginx
 install_caddy
+install_ray
 install_vllm
 install_model

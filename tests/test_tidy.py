@@ -115,6 +115,7 @@ MAY_READ_ENVIRONMENT = {
     "workspace/tree/git.py",  # the environment of git
     "workspace/accepting/git_baseline.py",  # likewise
     "workspace/judging/lanes/environment.py",  # the environment of the project's own commands
+    "workspace/judging/lanes/on_ray/cluster.py",  # Ray's own settings
     "workspace/judging/behaviour/stand_ins.py",  # runs in a lane: a test's changes to the environment are taken back
     "workspace/judging/behaviour/programs.py",  # runs in a lane: the environment that a test gives to a program
     "engine/process.py",  # the environment of the engine

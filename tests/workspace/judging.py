@@ -17,6 +17,7 @@ from dce.workspace.context.prompt import PromptCycle, PromptFile, PromptInput, b
 from dce.workspace.context.shown import ShownFiles
 from dce.workspace.judging.checking import commands_to_run
 from dce.workspace.judging.command_consent import CommandConsents
+from dce.workspace.judging.lanes.on_ray.cluster import Clusters
 from dce.workspace.project import STATE_DIR, Project
 from dce.workspace.record.generations import Generation
 from dce.workspace.record.responses import Response, Status
@@ -37,6 +38,7 @@ class Bench:
         self.project = Project.init(root)
         self.store = Store(self.project.state_dir / STORE_FILE)
         weakref.finalize(self, self.store.close)
+        self.clusters = Clusters()
         self.clock: Callable[[], float] = lambda: 1000.0
         self.readings: dict[tuple[int, int], Reading] = {}
         self.is_locked_elsewhere = False

@@ -188,7 +188,7 @@ export interface CheckLine {
   readonly why: string;
 }
 
-/** All checks on one response. `new_failures`: tests that fail here but not in the unchanged workspace, plus tests that ran there but not here. `gained`: tests that pass here and did not there. `cannot_start`: checks that cannot run in this workspace at all, with the reason; they are not in `runs` and count against no response. `lane`: the kind of lane they ran in; `lane_why`: why it was only a copy. `problem`: why there is no verdict. All counts are of the workspace's own tests, whatever the answer makes of them: `test_changes` says what that is, `own` what comes of it. */
+/** All checks on one response. `new_failures`: tests that fail here but not in the unchanged workspace, plus tests that ran there but not here. `gained`: tests that pass here and did not there. `cannot_start`: checks that cannot run in this workspace at all, with the reason; they are not in `runs` and count against no response. `lane`: the kind of lane they ran in; `lane_why`: why it was only a copy. `on`: the cluster on which they ran, `node`: the machine there; "" for this one. `problem`: why there is no verdict. All counts are of the workspace's own tests, whatever the answer makes of them: `test_changes` says what that is, `own` what comes of it. */
 export interface CheckReport {
   readonly passed: number;
   readonly failed: number;
@@ -201,6 +201,8 @@ export interface CheckReport {
   readonly problem: string;
   readonly test_changes: ReadonlyArray<TestChange>;
   readonly own: OwnTests | null;
+  readonly on: string;
+  readonly node: string;
 }
 
 /** One check on one response. Counts are in tests, or 1 for a command that reports none. `exit_code` None: it was killed at a limit or could not start. `output`: the end of its output (≤ 8 KB). `failures`: names of failing tests. `limits`: the limits that it hit: time, memory, processes, disk, output. The lists and counts from `new_failures` on compare it with the unchanged workspace: `missing` tests ran there and do not run here; `gained` counts tests that pass and did not before; `not_run` counts those that the runner did not get to, because it ends at the first failure. `fails_anyway`: it fails, but only as the unchanged workspace does. `tests`: every test by name, kept only for the unchanged workspace; `named`: how many are known by name. */

@@ -72,8 +72,9 @@ export function CannotStart({ problems }: { problems: ReadonlyArray<string> }) {
   );
 }
 
-export function Lane({ report }: { report: Pick<CheckReport, "lane" | "lane_why"> }) {
+export function Lane({ report }: { report: Pick<CheckReport, "lane" | "lane_why" | "on" | "node"> }) {
   if (report.lane === null) return null;
+  if (report.on) return <p className="muted lane-line">{text.checks.onCluster(report.on, report.node ?? "")}</p>;
   if (report.lane === "overlay") return <p className="muted lane-line">{text.checks.overlay}</p>;
   return <p className="lane-line is-copy">{text.checks.copy(report.lane_why)}</p>;
 }

@@ -40,6 +40,8 @@ const report = (...runs: CheckRun[]): CheckReport => ({
   cannot_start: [],
   lane: "overlay",
   lane_why: "",
+  on: "",
+  node: "",
   problem: "",
   test_changes: [],
   own: null,

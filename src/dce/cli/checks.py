@@ -117,6 +117,8 @@ def print_base(report: "CheckReport", *, is_verbose: bool = False) -> None:
         say(f"✗ no verdict: {report.problem}")
     if report.lane == "copy":
         note(f"the checks ran in a plain copy, not in a sandbox: {report.lane_why}")
+    if report.on:
+        note(f"the checks ran on {report.node or 'a node'} of {report.on}")
     for problem in report.cannot_start:
         say(f"✗ cannot run here: {problem}")
     if report.cannot_start:

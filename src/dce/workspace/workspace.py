@@ -19,6 +19,7 @@ from dce.workspace.generating.generator import Generator
 from dce.workspace.generating.guarded_provider import GuardedProvider
 from dce.workspace.generating.provider import Provider
 from dce.workspace.generating.providers import provider_of
+from dce.workspace.judging.lanes.on_ray.cluster import Clusters
 from dce.workspace.outbound.sending import Sending
 from dce.workspace.preparing.inputs import Inputs
 from dce.workspace.preparing.preparation import Preparation
@@ -53,6 +54,7 @@ class _Shared:
         self.backups = Backups(store.path, clock)
         self.written = WrittenFiles(project.root, store.meta)
         self.prompt_file = PromptOnDisk(project, store)
+        self.clusters = Clusters()
         self.lock = WriterLock(project.state_dir, lambda: store.progress.interrupt_active(clock()))
         self.by_card: dict[str, Workspace] = {}
 
@@ -65,6 +67,7 @@ class Workspace:
         self.project = shared.project
         self.store = shared.store
         self.clock = shared.clock
+        self.clusters = shared.clusters
         self.selection = shared.selection
         self.cycles = shared.store.cycles
         self.backups = shared.backups
@@ -118,7 +121,8 @@ class Workspace:
         return workspace
 
     def close(self) -> None:
-        """Closes the store."""
+        """Closes the store, and connections to clusters."""
+        self.clusters.close()
         self.store.close()
 
     def __enter__(self) -> Self:

@@ -9,8 +9,9 @@ import pytest
 
 from dce.wire.errors import DceError
 from dce.workspace.judging.lanes.folders import LaneFolder, remove_tree, sweep, write_layer
+from dce.workspace.judging.lanes.hosting import bubblewraps
 from dce.workspace.judging.lanes.lane import LaidFile, RunOptions
-from dce.workspace.judging.lanes.opening import Lanes, bubblewraps
+from dce.workspace.judging.lanes.opening import Lanes
 from dce.workspace.judging.lanes.settings import LaneSettings, size_of
 from tests.workspace.judging import reading_of, write
 from tests.workspace.laned import project_of

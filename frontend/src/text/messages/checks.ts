@@ -96,6 +96,8 @@ export const checks = {
   show: "Show",
 
   overlay: "Ran in an overlay lane: the workspace copy-on-write, apart from your files, your home and other processes.",
+  onCluster: (cluster: string, node: string) =>
+    `Ran in an overlay lane on ${node || "a node"} of ${cluster}, apart from that machine's files and other processes.`,
   copy: (why: string) => `Ran in a plain copy, not in a sandbox: the code could reach whatever you can. Why only a copy: ${why}`,
 
   states,

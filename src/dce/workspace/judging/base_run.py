@@ -28,7 +28,7 @@ async def run_base(lanes: Lanes, checks: Sequence[Check]) -> CheckReport:
     reports = [first]
     if sum(run.duration_s for run in first.runs) <= CHEAP_S and any(run.state == "ran" for run in first.runs):
         runnable = [check for check, run in zip(checks, first.runs, strict=True) if run.state in {"ran", "killed"}]
-        if lanes.settings.parallel > 1:
+        if lanes.parallel > 1:
             reports += await asyncio.gather(*(run_checks(lanes, runnable, None) for _ in range(MORE_RUNS)))
         else:
             reports += [await run_checks(lanes, runnable, None) for _ in range(MORE_RUNS)]
@@ -45,7 +45,9 @@ def merged(reports: Sequence[CheckReport]) -> CheckReport:
     kept = [_merged_runs(runs) for runs in by_name.values() if runs[0].state != "cannot_start"]
     total = report_of(tuple(kept), cannot_start)
     first = reports[0]
-    return msgspec.structs.replace(total, lane=first.lane, lane_why=first.lane_why, problem=first.problem)
+    return msgspec.structs.replace(
+        total, lane=first.lane, lane_why=first.lane_why, problem=first.problem, on=first.on, node=first.node
+    )
 
 
 def require_some(report: CheckReport) -> None:

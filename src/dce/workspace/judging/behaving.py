@@ -20,6 +20,7 @@ from dce.workspace.judging.behaviour_sources import sources_of
 from dce.workspace.judging.board import candidates
 from dce.workspace.judging.checks_file import Check, load_checks_file
 from dce.workspace.judging.command_consent import CommandConsents, Commands, commands_of
+from dce.workspace.judging.lanes.choosing import lanes_of
 from dce.workspace.judging.lanes.opening import Lanes, LaneUnfit, SetupFailed
 from dce.workspace.judging.opened import Workspace
 from dce.workspace.judging.ranking import Candidate
@@ -69,7 +70,7 @@ async def commands_to_compare(workspace: Workspace) -> Commands:
 
 async def _lanes(workspace: Workspace) -> tuple[Lanes, tuple[Check, ...], Commands]:
     file = await asyncio.to_thread(load_checks_file, workspace.project)
-    lanes = Lanes(workspace.project, file.lane)
+    lanes = lanes_of(workspace.project, file.lane, workspace.clusters)
     kind = await lanes.find_kind()
     return lanes, file.check, commands_of(file, kind, lanes.why)
 
@@ -90,6 +91,7 @@ async def _compared(
         return nothing(group, "DCE can make no probes for the files that the responses change")
     lanes, checks, commands = await _lanes(workspace)
     await asyncio.to_thread(CommandConsents(workspace.store.meta).require, commands)
+    await lanes.begin()
     base, by_answer, failed = await _run_all(lanes, checks, asked, readings)
     ran = Ran(
         probes=tuple(probe for one in asked for probe in one.probes),
@@ -150,7 +152,7 @@ async def _run_all(
     lanes: Lanes, checks: tuple[Check, ...], asked: Sequence[_Asked], readings: Mapping[str, Reading]
 ) -> tuple[Mapping[str, Outcome], Mapping[str, Mapping[str, Outcome]], Mapping[str, str]]:
     """The outcomes on the workspace, on each answer, and why nothing could be run on the others."""
-    limit = asyncio.Semaphore(lanes.settings.parallel)
+    limit = asyncio.Semaphore(lanes.parallel)
     results: dict[str, Mapping[str, Outcome]] = {}
     failed: dict[str, str] = {}
 

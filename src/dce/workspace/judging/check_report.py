@@ -100,7 +100,7 @@ class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
     """All checks on one response. `new_failures`: tests that fail here but not in the unchanged workspace, plus tests that ran
     there but not here. `gained`: tests that pass here and did not there. `cannot_start`: checks that cannot run in this workspace at
     all, with the reason; they are not in `runs` and count against no response. `lane`: the kind of lane they ran in; `lane_why`: why it was only a copy.
-    `problem`: why there is no verdict. All counts are of the workspace's own tests, whatever the answer makes of them: `test_changes` says what
+    `on`: the cluster on which they ran, `node`: the machine there; "" for this one. `problem`: why there is no verdict. All counts are of the workspace's own tests, whatever the answer makes of them: `test_changes` says what
     that is, `own` what comes of it.
     """
 
@@ -115,6 +115,8 @@ class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
     problem: str = ""
     test_changes: tuple[TestChange, ...] = ()
     own: OwnTests | None = None
+    on: str = ""
+    node: str = ""
 
     @property
     def weakens_tests(self) -> bool:

@@ -18,6 +18,7 @@ from dce.workspace.judging.check_report import CheckReport
 from dce.workspace.judging.checks_file import Check, ChecksFile, load_checks_file, missing_checks
 from dce.workspace.judging.command_consent import CommandConsents, Commands, commands_of
 from dce.workspace.judging.exam.examining import examine
+from dce.workspace.judging.lanes.choosing import lanes_of
 from dce.workspace.judging.lanes.opening import Lanes
 from dce.workspace.judging.opened import Workspace
 from dce.workspace.judging.report_keys import Current, checks_key
@@ -49,7 +50,7 @@ class Checker:
         self._lanes = lanes
         self._checks = checks
         self._current = Current(workspace.project)
-        self._limit = asyncio.Semaphore(lanes.settings.parallel)
+        self._limit: asyncio.Semaphore | None = None
         self._one_base = asyncio.Lock()
         self._one_each: dict[str, asyncio.Lock] = {}
 
@@ -106,10 +107,11 @@ class Checker:
             return dict(sorted(reports.items()))
         told.check_base()
         base = await self.check_base(is_fresh=is_fresh)
+        limit = await self._begun()
 
         async def check(job: _Job) -> None:
             # An answer that does the same may just be running for another caller: its report then holds for this one too.
-            async with self._one_each.setdefault(job.key.answer, asyncio.Lock()), self._limit:
+            async with self._one_each.setdefault(job.key.answer, asyncio.Lock()), limit:
                 if await take_known([job]):
                     told.begin(job.slots)
                     await finish(job, await examine(self._lanes, self._checks, job.reading, base))
@@ -121,6 +123,12 @@ class Checker:
         except ExceptionGroup as errors:
             raise errors.exceptions[0] from errors
         return dict(sorted(reports.items()))
+
+    async def _begun(self) -> asyncio.Semaphore:
+        """The limit of lanes at once, known when lanes can be opened."""
+        await self._lanes.begin()
+        self._limit = self._limit or asyncio.Semaphore(self._lanes.parallel)
+        return self._limit
 
 
 async def check_responses(
@@ -171,7 +179,7 @@ async def _prepared(workspace: Workspace, file: ChecksFile | None) -> tuple[Lane
         file = await asyncio.to_thread(required_checks, workspace.project)
     elif not file.check:
         raise missing_checks()
-    lanes = Lanes(workspace.project, file.lane)
+    lanes = lanes_of(workspace.project, file.lane, workspace.clusters)
     kind = await lanes.find_kind()
     return lanes, file.check, commands_of(file, kind, lanes.why)
 

@@ -37,10 +37,10 @@ async def run_checks(
     `setup`. Raises DceError invalid_input for a workspace too large to
     copy, write_failed for a lane that cannot be made.
     """
-    await lanes.find_kind()
+    await lanes.begin()
     before = {run.name: run for run in base.runs} if base else {}
     wanted = [check for check in checks if not base or check.name in before]
-    problem, runs = "", list[CheckRun]()
+    problem, node, runs = "", "", list[CheckRun]()
     try:
         async with lanes.opened(reading, laid) as lane:
             for check in wanted:
@@ -48,6 +48,7 @@ async def run_checks(
                     runs.append(not_run(check))
                     continue
                 run = await _run(check, lane, lanes)
+                node = lane.node
                 runs.append(run if reading is None else compared(run, before.get(check.name)))
     except LaneUnfit as unfit:
         problem, runs = str(unfit), []
@@ -58,7 +59,9 @@ async def run_checks(
             setup = run_of(Check(name="setup", command=("setup",)), failed.ended, Left(output=text_of(failed.ended)))
             runs = [compared(setup, None)]
     report = report_of(tuple(runs), base.cannot_start if base else ())
-    return msgspec.structs.replace(report, lane=lanes.kind, lane_why=lanes.why, problem=problem)
+    return msgspec.structs.replace(
+        report, lane=lanes.kind, lane_why=lanes.why, problem=problem, on=lanes.settings.on, node=node
+    )
 
 
 async def _run(check: Check, lane: Lane, lanes: Lanes) -> CheckRun:

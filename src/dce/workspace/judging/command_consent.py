@@ -24,7 +24,7 @@ KEY = "commands:"
 
 class Commands(msgspec.Struct, frozen=True, kw_only=True):
     """What running the checks and comparing behaviour would do. `digest` stands for all that a user agrees to: the commands, the probes,
-    what a lane shows them, and its kind. `commands` are as one would type them, setup first; `probes` says what else runs."""
+    what a lane shows them, its kind, and the cluster to which the workspace is sent (`on`, "": none). `commands` are as one would type them, setup first; `probes` says what else runs."""
 
     digest: str
     commands: tuple[str, ...]
@@ -32,6 +32,7 @@ class Commands(msgspec.Struct, frozen=True, kw_only=True):
     lane_why: str
     network: bool
     probes: str = PROBES
+    on: str = ""
 
     def describe(self) -> str:
         """One sentence for the user who is asked."""
@@ -45,6 +46,12 @@ class Commands(msgspec.Struct, frozen=True, kw_only=True):
                 " change your files and use the network."
             )
         network = "with" if self.network else "without"
+        if self.on:
+            return (
+                f"The whole workspace, ignored files included, is sent to the Ray cluster {self.on} (without .dce). They run there, in lanes"
+                f" on its nodes, {network} network access: of a node's home they see only tool folders, and nothing that they write leaves the"
+                " lane."
+            )
         return (
             f"They run in a lane {network} network access: of your home they see only tool folders and what [lane] names, and"
             " nothing that they write leaves the lane."
@@ -66,13 +73,14 @@ def commands_of(file: ChecksFile, lane: Kind, lane_why: str) -> Commands:
         },
         "kind": lane,
         "probes": PROBES,
-    }
+    } | ({"on": settings.on} if settings.on else {})
     return Commands(
         digest=hashlib.sha256(msgspec.json.encode(said, order="sorted")).hexdigest(),
         commands=tuple(shlex.join(words) for words in (*settings.setup, *(check.command for check in file.check))),
         lane=lane,
         lane_why=lane_why,
         network=settings.network,
+        on=settings.on,
     )
 
 

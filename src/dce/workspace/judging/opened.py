@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from dce.workspace.judging.lanes.on_ray.cluster import Clusters
 from dce.workspace.project import Project
 from dce.workspace.record.responses import Response
 from dce.workspace.record.store import Store
@@ -20,6 +21,10 @@ class Workspace(Protocol):
     @property
     def store(self) -> Store:
         """Its store."""
+
+    @property
+    def clusters(self) -> Clusters:
+        """Its connections to clusters on which lanes may be."""
 
     @property
     def clock(self) -> Callable[[], float]:

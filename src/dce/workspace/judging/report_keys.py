@@ -17,7 +17,7 @@ from dce.wire.errors import DceError
 from dce.workspace.judging.checks_file import ChecksFile, load_checks_file
 from dce.workspace.judging.installed import installed_stamp
 from dce.workspace.judging.lanes.environment import current_variables
-from dce.workspace.judging.lanes.settings import LaneSettings
+from dce.workspace.judging.lanes.settings import DEFAULT_PARALLEL
 from dce.workspace.project import STATE_DIR, Project
 from dce.workspace.record.check_reports import ReportKey
 from dce.workspace.schema.reading import Reading
@@ -31,7 +31,9 @@ _CHUNK = 1 << 20
 
 def checks_key(file: ChecksFile) -> str:
     """A digest of the checks, and of the lanes in which they run. When and how many at once is no part of it."""
-    lane = msgspec.structs.replace(file.lane, parallel=LaneSettings().parallel)
+    lane = msgspec.to_builtins(msgspec.structs.replace(file.lane, parallel=DEFAULT_PARALLEL))
+    if not file.lane.on:
+        del lane["on"]  # reports from before there were clusters still hold
     return hashlib.sha256(msgspec.json.encode((file.check, lane))).hexdigest()
 
 

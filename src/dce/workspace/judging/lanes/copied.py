@@ -40,6 +40,7 @@ class CopyLane:
     """One copy. `fill` makes it, outside an event loop; then commands can run."""
 
     kind: Kind = "copy"
+    node = ""
 
     def __init__(
         self, project: Project, settings: LaneSettings, folder: LaneFolder, environ: Mapping[str, str], home: Path

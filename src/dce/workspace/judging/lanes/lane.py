@@ -54,6 +54,10 @@ class Lane(Protocol):
         """Which kind it is."""
 
     @property
+    def node(self) -> str:
+        """The machine on which it is; "": this one."""
+
+    @property
     def tmp(self) -> Path:
         """The temporary folder, as commands see it."""
 

@@ -13,6 +13,7 @@ import msgspec
 from dce.workspace.judging.lanes.command import Spawn, execute
 from dce.workspace.judging.lanes.environment import (
     OFFLINE,
+    Python,
     Variables,
     find_python,
     lane_variables,
@@ -21,6 +22,7 @@ from dce.workspace.judging.lanes.environment import (
 )
 from dce.workspace.judging.lanes.folders import LaneFolder, write_layer
 from dce.workspace.judging.lanes.lane import Ended, Kind, LaidFile, RunOptions
+from dce.workspace.judging.lanes.mount_point import base_mounts
 from dce.workspace.judging.lanes.processes import NamespaceProcesses
 from dce.workspace.judging.lanes.settings import LaneSettings
 from dce.workspace.judging.lanes.toolchains import Shown, repository_folders, tool_folders
@@ -50,31 +52,45 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OverlayLane:
-    """One lane. Making it writes its layers and looks at the disk: not in an event loop. Its folder is thrown away with it."""
+    """One lane. Making it writes its layers and looks at the disk: not in an event loop. Its folder is thrown away with it. `source`: the
+    folder that holds the workspace's files, if that is not the workspace itself."""
 
     kind: Kind = "overlay"
 
+    node = ""
+
     def __init__(
-        self, root: Path, host: Host, settings: LaneSettings, folder: LaneFolder, files: Iterable[LaidFile]
+        self,
+        root: Path,
+        host: Host,
+        settings: LaneSettings,
+        folder: LaneFolder,
+        files: Iterable[LaidFile],
+        source: Path | None = None,
     ) -> None:
         self._root = root
+        self._source = source or root
         self._host = host
         self._settings = settings
         self._folder = folder
-        self._python = find_python(host.environ, root)
+        self._found = find_python(host.environ, self._source)
+        self._python = self._in_lane(self._found)
         self._python_path = self._search_path()
         self.shown = tuple(self._shown()) if host.shown is None else host.shown
         upper, work = folder.new_layer()
         self.tmp = _TMP
         self.written_tmp = folder.tmp
         self.written_root = upper
-        write_layer(root, upper, files)
-        upper.chmod(root.stat().st_mode & 0o7777)
+        write_layer(self._source, upper, files)
+        upper.chmod(self._source.stat().st_mode & 0o7777)
+        system, closed = base_mounts(root, (host.home, _TMP, _VAR_TMP))
         self._mounts = (
+            *system,
             *_system_mounts(folder),
             *self._home_mounts(),
-            *("--overlay-src", str(root), "--overlay", str(upper), str(work), str(root)),
-            *_hidden_state(root),
+            *("--overlay-src", str(self._source), "--overlay", str(upper), str(work), str(root)),
+            *_hidden_state(self._source, root),
+            *closed,
             *(("--share-net", *_name_service()) if settings.network else ()),
         )
 
@@ -143,8 +159,9 @@ class OverlayLane:
         hidden = (self._host.home, _TMP, _VAR_TMP, _RUN)
         return [
             Shown(path=path)
-            for path in (*needed_folders(self._host.environ, self._python), *repository_folders(self._root))
+            for path in (*needed_folders(self._host.environ, self._found), *repository_folders(self._source))
             if path not in hidden and any(path.is_relative_to(folder) for folder in hidden)
+            if not path.is_relative_to(self._source)
         ]
 
     def _named(self) -> list[Shown]:
@@ -159,8 +176,18 @@ class OverlayLane:
 
     def _search_path(self) -> tuple[Path, ...]:
         """Where Python searches first. A project without an environment of its own is not installed: its folders are searched."""
-        own = (self._root, self._root / "src") if self._python.environment is None else ()
-        return (*(folder for folder in own if folder.is_dir()), *search_path(self._host.environ))
+        own = ("", "src") if self._python.environment is None else ()
+        folders = (self._root / name for name in own if (self._source / name).is_dir())
+        return (*folders, *search_path(self._host.environ))
+
+    def _in_lane(self, found: Python) -> Python:
+        """The interpreter by its path in the lane, if it is the workspace's own."""
+        if found.environment is None or not found.environment.is_relative_to(self._source):
+            return found
+        environment, program = (
+            self._root / path.relative_to(self._source) for path in (found.environment, Path(found.program))
+        )
+        return Python(program=str(program), environment=environment)
 
 
 def outside(name: str, root: Path, home: Path) -> Path | None:
@@ -171,10 +198,10 @@ def outside(name: str, root: Path, home: Path) -> Path | None:
 
 
 def _system_mounts(folder: LaneFolder) -> tuple[str, ...]:
-    """The whole system read-only, with devices, processes and temporary folders of the lane's own. `/run` holds the sockets of services
+    """Over the system, which is read-only, devices, processes and temporary folders of the lane's own. `/run` holds the sockets of services
     that act for the user (containers, keyrings, agents), so it is empty."""
     return (
-        *("--ro-bind", "/", "/", "--dev", "/dev"),
+        *("--dev", "/dev"),
         *("--perms", "1777", "--size", str(SHARED_MEMORY_BYTES), "--tmpfs", "/dev/shm"),  # noqa: S108 - mounted here
         *("--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys"),
         *(word for door in (_RUN, *_DOORS) if door.is_dir() for word in ("--size", str(1 << 20), "--tmpfs", str(door))),
@@ -182,9 +209,10 @@ def _system_mounts(folder: LaneFolder) -> tuple[str, ...]:
     )
 
 
-def _hidden_state(root: Path) -> tuple[str, ...]:
+def _hidden_state(source: Path, root: Path) -> tuple[str, ...]:
     state = root / STATE_DIR
-    return ("--size", "4096", "--tmpfs", str(state), "--remount-ro", str(state)) if state.is_dir() else ()
+    is_there = (source / STATE_DIR).is_dir()
+    return ("--size", "4096", "--tmpfs", str(state), "--remount-ro", str(state)) if is_there else ()
 
 
 def _name_service() -> tuple[str, ...]:

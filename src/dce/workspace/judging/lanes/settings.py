@@ -9,6 +9,9 @@ from dce.workspace.judging.lanes.lane import Limit
 MAX_PARALLEL = 64
 """Maximum lanes at once: more than a large workstation has cores."""
 
+DEFAULT_PARALLEL = 2
+"""How many lanes run at once on this machine, unless the project says otherwise: the user works on it too."""
+
 MAX_PROCESSES = 100_000
 """Highest limit of processes that can be set."""
 
@@ -20,12 +23,15 @@ SETUP_TIMEOUT_S = 1800.0
 
 _SIZE = re.compile(r"(\d{1,6})\s*([MG])(?:i?B)?", re.IGNORECASE)
 
+_CLUSTER = re.compile(r"ray://(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(?P<port>\d{1,5})")
+
 
 class LaneSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`link`: further paths that a lane shows read-only; `copy`: further paths of which it has a copy of its own. Both are relative to
     the workspace, absolute, or begin with `~/`. `env`: variables that commands may have. `setup`: commands that run once in each lane,
     before the checks. `memory`, `disk`: sizes as `512M` or `4G`, `processes`: a number, each for all processes of one command.
-    `parallel`: how many lanes run at once.
+    `parallel`: how many lanes run at once; None: two, or as many as the cluster has processors. `on`: the Ray cluster on whose nodes the
+    lanes are, as `ray://HOST:PORT`; "": this machine.
     """
 
     link: tuple[str, ...] = ()
@@ -36,7 +42,8 @@ class LaneSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     memory: str = "4G"
     disk: str = "8G"
     processes: int = 512
-    parallel: int = 2
+    parallel: int | None = None
+    on: str = ""
 
     def problem(self) -> str:
         """What is wrong with the values; "" if nothing."""
@@ -47,8 +54,10 @@ class LaneSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             ("processes", self.processes, MAX_PROCESSES),
             ("parallel", self.parallel, MAX_PARALLEL),
         ):
-            if not 1 <= number <= most:
+            if number is not None and not 1 <= number <= most:
                 return f"[lane] `{name}` must be from 1 to {most}"
+        if self.on and not is_cluster(self.on):
+            return f'[lane] `on` must be the address of a Ray cluster such as "ray://head:10001", not {self.on!r}'
         for path in (*self.link, *self.copy):
             if not path.strip() or "\0" in path or ".dce" in path.split("/"):
                 return f"[lane] `link` and `copy` must name paths outside .dce, not {path!r}"
@@ -86,6 +95,12 @@ def size_of(text: str) -> int | None:
     """A size in bytes: `512M`, `4G`. None if the text is no such size or zero."""
     match = _SIZE.fullmatch(text.strip())
     return (int(match[1]) << (20 if match[2] in "mM" else 30)) or None if match else None
+
+
+def is_cluster(address: str) -> bool:
+    """Whether this is the address of a Ray cluster: `ray://HOST:PORT`."""
+    match = _CLUSTER.fullmatch(address)
+    return match is not None and 0 < int(match["port"]) < 1 << 16
 
 
 def _text(size: int) -> str:
