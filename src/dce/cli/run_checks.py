@@ -170,12 +170,8 @@ def _print_details(reports: dict[int, CheckReport] | None, *, is_verbose: bool) 
             _print_run(slots, run)
             if is_verbose and not run.ok and run.state != "not_run":
                 say(f"\n[{slots}] {run.name}, exit {run.exit_code}:\n{run.output.rstrip()}")
+    _note_where(reports)
     first = next(iter(reports.values()))
-    if first.lane == "copy":
-        note(f"the checks ran in plain copies, which contain nothing: {first.lane_why}")
-    if first.on:
-        count = len({report.node for report in reports.values() if report.node})
-        note(f"the checks ran on {count} node{'s' * (count != 1)} of {first.on}")
     for name in dict.fromkeys(name for report in reports.values() for name in report.telling_nothing):
         note(
             f"`{name}` fails without any response too, and no test runs, so it cannot tell what a response breaks: "
@@ -188,6 +184,16 @@ def _print_details(reports: dict[int, CheckReport] | None, *, is_verbose: bool) 
     harmless = sum(report.breaks_nothing and not report.telling_nothing for report in reports.values()) - passed
     if harmless > 0:
         note(f"{harmless} more break{'s' * (harmless == 1)} nothing: what fails there fails without any response too")
+
+
+def _note_where(reports: dict[int, CheckReport]) -> None:
+    """Where the checks ran, unless it was in overlay lanes on this machine."""
+    first = next(iter(reports.values()))
+    if first.lane == "copy":
+        note(f"the checks ran in plain copies, which contain nothing: {first.lane_why}")
+    if first.on:
+        count = len({report.node for report in reports.values() if report.node})
+        note(f"the checks ran on {count} node{'s' * (count != 1)} of {first.on}")
 
 
 def _distinct(reports: dict[int, CheckReport]) -> list[tuple[str, CheckReport]]:
