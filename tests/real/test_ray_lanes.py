@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import secrets
 import socket
 import subprocess
 import sys
@@ -83,6 +84,13 @@ class RealNodes:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        # A token of these tests' own: Ray asks for the user's, if there is one.
+        write(folder / "token", secrets.token_hex(32), mode=0o600)
+        self.variables = {
+            "RAY_AUTH_MODE": "token",
+            "RAY_AUTH_TOKEN_PATH": str(folder / "token"),
+            "RAY_USAGE_STATS_ENABLED": "0",
+        }
         self._port, client = _free_port(), _free_port()
         self._started: list[subprocess.Popen[bytes]] = []
         self.address = f"ray://127.0.0.1:{client}"
@@ -118,7 +126,7 @@ class RealNodes:
             process = subprocess.Popen(
                 [sys.executable, "-m", "ray.scripts.scripts", "start", *options, *words, *head],
                 cwd=temporary,
-                env={**os.environ, "TMPDIR": str(temporary), "RAY_USAGE_STATS_ENABLED": "0", "NODE_NAME": name},
+                env={**os.environ, "TMPDIR": str(temporary), **self.variables},
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -141,10 +149,13 @@ def _free_port() -> int:
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealNodes]:
-    """Two nodes with two processors each."""
+    """Two nodes with two processors each, whose token this process has."""
     nodes = RealNodes(tmp_path_factory.mktemp("ray"))
     try:
-        yield nodes
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in nodes.variables.items():
+                patch.setenv(name, value)
+            yield nodes
     finally:
         nodes.stop()
 

@@ -114,6 +114,17 @@ def test_checks_run_in_order_in_one_lane(tmp_path: Path) -> None:
     assert [(run.name, run.ok) for run in report.runs] == [("build", True), ("test", True)]
 
 
+def test_a_report_of_an_earlier_check_is_not_read_again(tmp_path: Path) -> None:
+    """Each check has its own report: one that writes none has no tests, whatever an earlier one left in the same lane."""
+    report = "open(os.environ['PYTEST_ADDOPTS'].split('=')[1].split()[0], 'w').write('<testsuite><testcase name=\"a\"/></testsuite>')"
+    checks = [
+        Check(name="first", command=("python", "-c", f"import os; {report}")),
+        Check(name="second", command=("python", "-c", "pass")),
+    ]
+    found = checked(_project(tmp_path, {"a": ""}), checks, None)
+    assert [run.named for run in found.runs] == [1, 0]
+
+
 def test_checks_file(tmp_path: Path) -> None:
     """.dce/checks.toml is read; a workspace without one has no checks."""
     project = _project(tmp_path, {"a": ""})

@@ -152,6 +152,19 @@ def test_answers_that_differ_on_other_values_are_told_apart(tmp_path: Path, kind
     assert (tmp_path / "test_up.sh").read_text() == TEST
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_link_that_tests_leave_leads_dce_nowhere(tmp_path: Path, kind: Kind) -> None:
+    """What DCE writes between two runs replaces what an answer put there; it is not written through a link, out of the lane."""
+    outside = tmp_path.parent / f"{tmp_path.name}-outside"
+    outside.write_text("mine")
+    code = (
+        f'[ -n "$TMPDIR" ] || TMPDIR=/tmp; rm -f "$TMPDIR/dce-mutated"; ln -s {outside} "$TMPDIR/dce-mutated"; {FIRST}'
+    )
+    results = outcomes(tmp_path, kind, {1: code}, (Check(name="tests", command=("sh", "test_up.sh")),))
+    assert any(outcome.kind == "value" for outcome in results[1].values())
+    assert outside.read_text() == "mine"
+
+
 def test_without_a_check_that_runs_tests_nothing_is_compared(tmp_path: Path) -> None:
     """Nothing is said about the answer, and the reason is shown."""
     results = outcomes(tmp_path, "copy", {1: FIRST}, (Check(name="lint", command=("true",), stage="lint"),))

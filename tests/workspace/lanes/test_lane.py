@@ -9,7 +9,7 @@ import pytest
 
 from dce.workspace.judging.checks import run_checks
 from dce.workspace.judging.checks_file import Check
-from dce.workspace.judging.lanes.folders import PREFIX
+from dce.workspace.judging.lanes.folders import PREFIX, clear
 from dce.workspace.judging.lanes.lane import Kind, RunOptions
 from dce.workspace.judging.lanes.settings import LaneSettings
 from dce.workspace.schema.reading import FileBlock, Reading
@@ -325,3 +325,20 @@ def test_package_managers_know_that_there_is_no_network(tmp_path: Path) -> None:
     assert ran(lanes_of(project, "overlay", environ=environ), show).output.strip() == "true file:///mine"
     opened = LaneSettings(network=True)
     assert ran(lanes_of(project, "overlay", opened, environ), show).output.strip() == "None file:///mine"
+
+
+def test_what_is_cleared_is_gone_and_nothing_that_it_leads_to(tmp_path: Path) -> None:
+    """A link goes and what it leads to stays; a folder goes with all that is in it; nothing there is no error."""
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    (kept / "file").write_text("mine")
+    for leads_to in (kept, kept / "file"):
+        (tmp_path / "link").symlink_to(leads_to)
+        clear(tmp_path / "link")
+        assert not os.path.lexists(tmp_path / "link")
+    (tmp_path / "folder/inner").mkdir(parents=True)
+    (tmp_path / "folder/inner/link").symlink_to(kept)
+    for _ in range(2):
+        clear(tmp_path / "folder")
+    assert not (tmp_path / "folder").exists()
+    assert (kept / "file").read_text() == "mine"

@@ -14,6 +14,7 @@ from dce.workspace.judging.against_base import compared
 from dce.workspace.judging.check_report import CheckReport, CheckRun, report_of
 from dce.workspace.judging.check_run import not_run, run_of, text_of
 from dce.workspace.judging.checks_file import Check
+from dce.workspace.judging.lanes.folders import clear
 from dce.workspace.judging.lanes.lane import LaidFile, Lane, RunOptions
 from dce.workspace.judging.lanes.opening import Lanes, LaneUnfit, SetupFailed
 from dce.workspace.judging.report_files import read, stamps, written_since
@@ -68,6 +69,8 @@ async def _run(check: Check, lane: Lane, lanes: Lanes) -> CheckRun:
     asked = ask(check.command, str(lane.tmp), (*check.env, *lanes.settings.env))
     root = lanes.project.root if lane.kind == "overlay" else lane.written_root
     before = await asyncio.to_thread(stamps, lane.written_root, check.cwd, check.report) if check.report else {}
+    for name in asked.reports:
+        await asyncio.to_thread(clear, lane.written_tmp / name)  # an earlier check's is none of this one
     options = RunOptions(timeout_s=check.timeout_s, cwd=check.cwd, env=check.env, variables=asked.variables)
     ended = await lane.run(asked.command, options)
 

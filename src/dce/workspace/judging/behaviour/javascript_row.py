@@ -11,6 +11,7 @@ from dce.workspace.judging.behaviour.javascript.syntax import SUFFIXES, TYPED_SU
 from dce.workspace.judging.behaviour.language import Language, Place, Sources, none_run
 from dce.workspace.judging.behaviour.probe import Outcome, Probe, Snippet
 from dce.workspace.judging.behaviour.running import Interpreter, run_probes
+from dce.workspace.judging.lanes.folders import clear
 from dce.workspace.judging.lanes.lane import Lane, RunOptions
 
 SCRIPTS = ("in_lane.mjs", "loading.mjs")
@@ -87,7 +88,8 @@ JAVASCRIPT = Language(
 
 def _lay(lane: Lane) -> None:
     folder = lane.written_tmp / _FOLDER
-    folder.mkdir(exist_ok=True)
+    clear(folder)
+    folder.mkdir()
     source = files("dce.workspace.judging.behaviour.javascript")
     for name in SCRIPTS:
         (folder / name).write_text(source.joinpath(name).read_text("utf-8"), "utf-8")

@@ -110,6 +110,15 @@ def write_new(root: Path, folder: Path, file: LaidFile) -> None:
             os.utime(target, (before + 1, before + 1))
 
 
+def clear(path: Path) -> None:
+    """Removes whatever has this name, so that DCE can write there: a command may have left a link that leads out of the lane, or a folder.
+    Not while a command runs."""
+    if path.is_dir() and not path.is_symlink():
+        remove_tree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
 def remove_tree(folder: Path) -> None:
     """Deletes a folder, including what is read-only in it or nested too deep for Python. Follows no link, and changes nothing beside it."""
 

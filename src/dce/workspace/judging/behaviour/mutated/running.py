@@ -17,6 +17,7 @@ from dce.workspace.judging.behaviour.mutated.trees import tree_of, walk
 from dce.workspace.judging.behaviour.probe import Outcome, Probe
 from dce.workspace.judging.check_run import run_of, text_of
 from dce.workspace.judging.checks_file import Check
+from dce.workspace.judging.lanes.folders import clear
 from dce.workspace.judging.lanes.lane import Ended, Lane, RunOptions
 from dce.workspace.judging.report_files import read
 from dce.workspace.judging.results.asking import ask
@@ -137,7 +138,7 @@ async def _ran(lane: Lane, checks: Sequence[Check], quiet: frozenset[str] | None
 async def _one(lane: Lane, check: Check, quiet: frozenset[str] | None) -> _Ran:
     asked = ask(check.command, str(lane.tmp), check.env)
     for name in asked.reports:
-        await asyncio.to_thread((lane.written_tmp / name).unlink, missing_ok=True)
+        await asyncio.to_thread(clear, lane.written_tmp / name)
     options = RunOptions(timeout_s=check.timeout_s, cwd=check.cwd, env=check.env, variables=asked.variables)
     ended = await lane.run(asked.command, options)
 
@@ -247,7 +248,9 @@ def _traced(path: str, text: str) -> str:
 
 
 async def _lay(lane: Lane, path: str, text: str) -> None:
-    await asyncio.to_thread((lane.written_tmp / "dce-mutated").write_text, text, "utf-8")
+    target = lane.written_tmp / "dce-mutated"
+    await asyncio.to_thread(clear, target)
+    await asyncio.to_thread(target.write_text, text, "utf-8")
     await _copy(lane, str(lane.tmp / "dce-mutated"), path)
 
 

@@ -42,6 +42,11 @@ GRACE_S = "5"
 MAX_INLINE_BYTES = 1024**2
 """Larger arguments are put into the cluster's object store, not into the call: Ray warns of large calls."""
 
+_UNHEARD = (
+    "If the cluster asks for a token, set RAY_AUTH_MODE=token here, and RAY_AUTH_TOKEN_PATH to the token's file. Otherwise check that `on`"
+    " names its port for clients, usually 10001, and that the head node is not overloaded."
+)
+
 
 class Clusters:
     """The clusters to which a workspace is connected, by address."""
@@ -171,10 +176,13 @@ class Cluster:
                 f" Ray {_version()} and Python {platform.python_version()}. Ray says: {' '.join(said.split())}",
                 hint="Install that Ray beside DCE (pip install 'ray[client]==VERSION'), under that Python.",
             )
-        return self._unreachable(f"refuses this client: {type(error).__name__}: {' '.join(said.split())[-800:]}")
+        # A cluster that asks for a token says nothing to a client without one: Ray reports a timeout.
+        hint = _UNHEARD if isinstance(error, ConnectionError) else ""
+        fact = f"refuses this client: {type(error).__name__}: {' '.join(said.split())[-800:]}"
+        return self._unreachable(fact, hint)
 
-    def _unreachable(self, fact: str) -> DceError:
-        return DceError("cluster_unreachable", f"the Ray cluster {self.address} {fact}")
+    def _unreachable(self, fact: str, hint: str = "") -> DceError:
+        return DceError("cluster_unreachable", f"the Ray cluster {self.address} {fact}", hint=hint)
 
     def _start(self, avoided: str) -> Found:
         """Starts a worker; Ray says when it is ready. Raises DceError if the connection is lost."""
