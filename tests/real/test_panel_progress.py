@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from dce.wire.errors import DceError
+from tests.fakes.chain import eventually
 from tests.panel.rig import AnsweringProvider, Line
 from tests.real.windows import NARROW, WIDE, chromium, generate, opened, scripted, shoot, tab, wait_for_end
 
@@ -48,10 +49,10 @@ def test_what_failed_is_filled_and_all_are_written_anew(browser: Browser, tmp_pa
         page.get_by_role("button", name="Regenerate all").click()
         assert [response.version for response in workspace.responses(1)] == [1, 1, 2]
         page.get_by_role("button", name="Sure? Regenerate all").click()
+        eventually(lambda: [response.version for response in workspace.responses(1)] == [2, 2, 3])
         expect(page.get_by_role("button", name="Regenerate all", exact=True)).to_be_visible()
         wait_for_end(page)
         expect(page.locator(".figures").last).to_contain_text("TTFT")
-        assert [response.version for response in workspace.responses(1)] == [2, 2, 3]
 
 
 def test_a_response_that_waits_shows_that_time_passes(browser: Browser, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import { use } from "../state/store";
 import { text } from "../text/messages";
 
 export function JudgeLine({ generation, rows }: { generation: number; rows: ReadonlyArray<BoardRow> }) {
-  const cards = use((state) => state.settings?.cards) ?? [];
+  const cards = (use((state) => state.settings?.cards) ?? []).filter((each) => each.provider !== "manual");
   const isBusy = use((state) => state.busy.has(`judge of ${generation}`));
   const [card, setCard] = useState("");
   const advice = adviceOf(rows);
@@ -22,16 +22,16 @@ export function JudgeLine({ generation, rows }: { generation: number; rows: Read
         </span>
       )}
       <span className="row push">
-        <select aria-label={text.judge.card} value={card} onChange={(event) => setCard(event.target.value)}>
-          <option value="">{text.judge.own}</option>
-          {cards
-            .filter((each) => each.provider !== "manual")
-            .map((each) => (
+        {cards.length > 0 && (
+          <select aria-label={text.judge.card} value={card} onChange={(event) => setCard(event.target.value)}>
+            <option value="">{text.judge.own}</option>
+            {cards.map((each) => (
               <option key={each.name} value={each.name}>
                 {each.name}
               </option>
             ))}
-        </select>
+          </select>
+        )}
         <button type="button" className="small" title={text.judge.askTitle} disabled={isBusy} onClick={() => askJudge(generation, card || null)}>
           {isBusy ? text.judge.asking : text.judge.ask}
         </button>
