@@ -7,6 +7,7 @@ import secrets
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -148,16 +149,17 @@ def _free_port() -> int:
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealNodes]:
-    """Two nodes with two processors each, whose token this process has."""
-    nodes = RealNodes(tmp_path_factory.mktemp("ray"))
-    try:
-        with pytest.MonkeyPatch.context() as patch:
-            for name, value in nodes.variables.items():
-                patch.setenv(name, value)
-            yield nodes
-    finally:
-        nodes.stop()
+def cluster() -> Iterator[RealNodes]:
+    """Two nodes with two processors each, whose token this process has. Their folder's name is short, because sockets lie in it."""
+    with tempfile.TemporaryDirectory(prefix="dce-ray-", ignore_cleanup_errors=True) as folder:
+        nodes = RealNodes(Path(folder))
+        try:
+            with pytest.MonkeyPatch.context() as patch:
+                for name, value in nodes.variables.items():
+                    patch.setenv(name, value)
+                yield nodes
+        finally:
+            nodes.stop()
 
 
 def _bench(root: Path, address: str = "") -> Bench:

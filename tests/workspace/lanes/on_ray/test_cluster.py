@@ -95,7 +95,7 @@ def test_nothing_is_connected_to_before_consent(tmp_path: Path) -> None:
         generation = bench.answer({"a": "2"})
         commands = asyncio.run(commands_to_run(bench))
         assert f"is sent to the Ray cluster {address}" in commands.describe()
-        with pytest.raises(DceError, match="nobody has agreed yet") as caught:
+        with pytest.raises(DceError, match="you have not agreed yet") as caught:
             asyncio.run(check_responses(bench, generation))
         assert address in caught.value.message
         with pytest.raises(TimeoutError):
