@@ -1,9 +1,12 @@
 """examining.py: every answer is judged by the workspace's tests, whatever it does to them; real runners, in real lanes."""
 
 import asyncio
+import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+
+import pytest
 
 from dce.workspace.judging.board import BoardRow, board
 from dce.workspace.judging.check_report import CheckReport
@@ -187,8 +190,12 @@ def test_a_manifest_that_gets_a_dependency_is_no_change_of_the_exam(tmp_path: Pa
     assert (rows[0].test_changes, "changes_tests" in rows[0].flags, reports[1].gained) == ((), False, 1)
 
 
-def test_tests_inside_rust_sources_are_the_workspaces(tmp_path: Path) -> None:
+def test_tests_inside_rust_sources_are_the_workspaces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A source keeps the answer's program and gets the workspace's tests; `#[ignore]`, emptied and trivial tests are weakened."""
+    installed = Path(shutil.which("cargo") or "").parent.parent  # rustup's toolchains lie beside it, wherever HOME is
+    if installed.name == ".cargo":
+        monkeypatch.setenv("CARGO_HOME", str(installed))
+        monkeypatch.setenv("RUSTUP_HOME", os.environ.get("RUSTUP_HOME", str(installed.with_name(".rustup"))))
     source = RUST["src/lib.rs"]
     fixed = source.replace("a - b", "a + b")
     broken = source.replace("a - b", "b - b + 7")
