@@ -72,7 +72,7 @@ ORDERS = {
             "judging",
             "accepting",
         ),
-        *("workspace", "transfer", "manual", "correct", "follow_up", "judge", "asking_scripts"),
+        *("workspace", "transfer", "manual", "correct", "follow_up", "one_answer", "judge", "asking_scripts"),
     ),
     "panel": (
         *("limits", "threads", "supervision", "tools", "http_responses", "event_log", "live", "checking"),

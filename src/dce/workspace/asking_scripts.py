@@ -6,13 +6,12 @@ stored before any of it is run; the scripts run where and as probes run, never h
 """
 
 import asyncio
-from contextlib import aclosing
 
 from dce.wire.errors import DceError
-from dce.workspace.generating.provider_events import Delta, Ended, GenerationRequest, Opened
 from dce.workspace.judging.behaviour.asked import Script, question, scripts_in
 from dce.workspace.judging.behaviour.languages import LANGUAGES
 from dce.workspace.judging.behaviour_sources import sources_of
+from dce.workspace.one_answer import one_answer
 from dce.workspace.record.asked_scripts import AskedScripts
 from dce.workspace.workspace import Workspace
 
@@ -47,30 +46,13 @@ class ScriptAsking:
 
     async def scripts(self) -> list[Script]:
         """Asks, stores what was said, and returns the scripts in it. Raises DceError if the request fails."""
-        settings, words, model = self._asked.settings, list[str](), self._asked.settings.model or ""
-        request = GenerationRequest(
-            prompt=self._prompt,
-            n=1,
-            model=settings.model,
-            max_tokens=min(settings.max_tokens or MAX_SCRIPTS_TOKENS, MAX_SCRIPTS_TOKENS),
-            temperature=settings.temperature,
-            seed=settings.seed,
-            reasoning_effort=settings.reasoning_effort,
-        )
-        async with aclosing(self._asked.provider.stream(request)) as events:
-            async for event in events:
-                if isinstance(event, Delta):
-                    words.append(event.text)
-                elif isinstance(event, Opened):
-                    model = event.model or model
-                elif isinstance(event, Ended) and event.error is not None:
-                    raise DceError.from_body(event.error)
+        words, model = await one_answer(self._asked, self._prompt, MAX_SCRIPTS_TOKENS)
         said = AskedScripts(
             generation=self._generation.id,
             card=self._generation.card,
             model=model,
             question=self._question,
-            said="".join(words),
+            said=words,
         )
         await asyncio.to_thread(self._workspace.store.asked_scripts.put, said, self._workspace.clock())
         return scripts_in(said.said)

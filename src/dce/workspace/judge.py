@@ -6,17 +6,16 @@ judge's own host; all comparisons are stored together or none is.
 
 import asyncio
 from collections.abc import Mapping
-from contextlib import aclosing
 
 import msgspec
 
 from dce.wire.errors import DceError
-from dce.workspace.generating.provider_events import Delta, Ended, GenerationRequest, Opened
 from dce.workspace.judging.board import candidates
 from dce.workspace.judging.compare import unified_diff
 from dce.workspace.judging.judged import Judged, judged, preferred
 from dce.workspace.judging.pairwise import Said, pairs_of, question, settled, top_class, verdict_in
 from dce.workspace.judging.ranking import ranked
+from dce.workspace.one_answer import one_answer
 from dce.workspace.record.comparisons import Comparison
 from dce.workspace.workspace import Workspace
 
@@ -123,28 +122,13 @@ class Judge:
 
     async def _asked(self, text: str, gate: asyncio.Semaphore) -> str | DceError:
         """The judge's words, or why there are none."""
-        settings, words = self._judge.settings, list[str]()
-        request = GenerationRequest(
-            prompt=text,
-            n=1,
-            model=settings.model,
-            max_tokens=min(settings.max_tokens or MAX_VERDICT_TOKENS, MAX_VERDICT_TOKENS),
-            temperature=settings.temperature,
-            seed=settings.seed,
-            reasoning_effort=settings.reasoning_effort,
-        )
         try:
-            async with gate, aclosing(self._judge.provider.stream(request)) as events:
-                async for event in events:
-                    if isinstance(event, Delta):
-                        words.append(event.text)
-                    elif isinstance(event, Opened):
-                        self._model = event.model or self._model
-                    elif isinstance(event, Ended) and event.error is not None:
-                        return DceError.from_body(event.error)
+            async with gate:
+                words, model = await one_answer(self._judge, text, MAX_VERDICT_TOKENS)
         except DceError as error:
             return error
-        return "".join(words).strip()
+        self._model = model or self._model
+        return words.strip()
 
     def _comparison(
         self, first: int, second: int, said: Mapping[tuple[int, int], str | DceError], model: str
