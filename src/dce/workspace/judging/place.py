@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 from dce.wire.errors import DceError
 from dce.workspace.project import Project
@@ -21,6 +22,15 @@ Found = tuple[Command, str]
 """A command, and what speaks for it."""
 
 
+def beginning(path: Path) -> str:
+    """The beginning of a file; "" if it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_READ_BYTES).decode("utf-8", "replace")
+    except OSError:
+        return ""
+
+
 class Place:
     """One folder of the workspace as a detector sees it. `folder` is "" for the workspace itself."""
 
@@ -37,10 +47,9 @@ class Place:
         path = self._project.root / self.folder / name
         try:
             self._project.resolve(f"{self.folder}/{name}" if self.folder else name)
-            with path.open("rb") as file:
-                return file.read(MAX_READ_BYTES).decode("utf-8", "replace")
         except (OSError, DceError):
             return ""
+        return beginning(path)
 
     def matching(self, pattern: str) -> list[str]:
         """The listed files whose path matches a regular expression, shallow ones first."""

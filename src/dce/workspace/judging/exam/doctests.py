@@ -14,12 +14,10 @@ from pathlib import Path
 
 from dce.workspace.judging.checks_file import Check
 from dce.workspace.judging.exam.test_facts import KEPT
+from dce.workspace.judging.place import beginning
 
 CONFIGURATION = ("pytest.ini", ".pytest.ini", "pytest.toml", "pyproject.toml", "setup.cfg", "tox.ini", "conftest.py")
 """Where a project says that its examples are tests, at its root."""
-
-MAX_READ_BYTES = 256 * 1024
-"""How much is read of such a file."""
 
 _Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -28,7 +26,7 @@ def are_run(root: Path, checks: Iterable[Check]) -> bool:
     """Whether the project runs the examples in its docstrings."""
     if any("doctest" in word for check in checks for word in check.command):
         return True
-    return any("doctest" in _beginning(root / name) for name in CONFIGURATION)
+    return any("doctest" in beginning(root / name) for name in CONFIGURATION)
 
 
 @lru_cache(maxsize=KEPT)
@@ -71,14 +69,6 @@ def laid_over(before: str, after: str) -> str | None:
     for start, end, text in sorted(edits, reverse=True):
         result[start:end] = [text]
     return "".join(result)
-
-
-def _beginning(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return file.read(MAX_READ_BYTES).decode("utf-8", "replace")
-    except OSError:
-        return ""
 
 
 def _parsed(source: str) -> ast.Module:

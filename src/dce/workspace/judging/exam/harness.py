@@ -12,9 +12,7 @@ from pathlib import Path, PurePosixPath
 import msgspec
 
 from dce.workspace.judging.checks_file import Check
-
-MAX_READ_BYTES = 256 * 1024
-"""How much is read of a file that starts others."""
+from dce.workspace.judging.place import beginning
 
 MAX_FILES = 50
 """How many scripts are followed: a project has a few."""
@@ -41,7 +39,7 @@ def harness_of(root: Path, checks: Sequence[Check]) -> frozenset[str]:
         found |= dict.fromkeys(_named(root, check.cwd, _commands(root, check)))
     for path in found.copy():  # what such a script starts in turn
         if len(found) < MAX_FILES and PurePosixPath(path).suffix in {"", ".sh", ".bash"}:
-            text = _text(root / path)
+            text = beginning(root / path)
             found |= dict.fromkeys(_named(root, "", [text])) | dict.fromkeys(
                 _named(root, str(PurePosixPath(path).parent), [text])
             )
@@ -53,9 +51,9 @@ def _commands(root: Path, check: Check) -> Iterator[str]:
     yield " ".join(check.command)
     words = {PurePosixPath(word).name for word in _WORD.findall(" ".join(check.command))}
     if words & _MANAGERS:
-        yield from _scripts(_text(root / check.cwd / "package.json"))
+        yield from _scripts(beginning(root / check.cwd / "package.json"))
     for program in words & _RECIPES.keys():
-        yield from (_text(root / check.cwd / name) for name in _RECIPES[program])
+        yield from (beginning(root / check.cwd / name) for name in _RECIPES[program])
 
 
 def _scripts(manifest: str) -> Iterator[str]:
@@ -80,11 +78,3 @@ def _named(root: Path, folder: str, texts: Iterable[str]) -> Iterator[str]:
             and (root / path).is_file()
         ):
             yield path.as_posix()
-
-
-def _text(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return file.read(MAX_READ_BYTES).decode("utf-8", "replace")
-    except OSError:
-        return ""
