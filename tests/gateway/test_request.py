@@ -18,6 +18,7 @@ class FakeConnection:
     def __init__(self) -> None:
         self.calls: list[str] = []
         self.was_cut = asyncio.Event()
+        self.unread = 100
 
     def release(self) -> None:
         self.calls.append("release")

@@ -29,7 +29,7 @@ PADDING = b'data: {"padding":"%b"}\n\n' % (b"x" * 8_000)
 HEARTBEATS = 3
 
 SILENT_PATIENCE_S = 60.0
-"""How long a client that does not read keeps the stream open after its end."""
+"""How long a client that fetches nothing keeps the stream open after its end."""
 
 Pause = Callable[[float], Awaitable[None]]
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from dce.gateway.front.guard import GuardedProtocol
+from dce.gateway.front.stall import unread_bytes
 from dce.wire.chunks import chunk
 
 EXTENSION = "dce.connection"
@@ -44,6 +45,11 @@ class ClientConnection:
         """Sends one chunk of a chunked response body."""
         if data:
             self.send(chunk(data))
+
+    @property
+    def unread(self) -> int:
+        """Bytes sent that the client has not fetched yet."""
+        return 0 if self.is_gone else unread_bytes(self._protocol.transport)
 
     def cut(self) -> None:
         """Closes the connection at once: the client has stopped reading."""

@@ -11,6 +11,7 @@ import msgspec
 from dce.gateway.access.auth import Principal
 from dce.gateway.front.connection import ClientConnection
 from dce.gateway.front.dialects import OWN, Dialect
+from dce.gateway.front.stall import LastBytes
 from dce.wire.errors import DceError
 
 NO_BUFFERING = [
@@ -108,15 +109,15 @@ class Request:
         )
 
     async def finish(self, body: bytes = b"", patience_s: float | None = None) -> None:
-        """Sends the (rest of the) body and ends the response. A client that disconnects from now on interrupts nothing; one that does
-        not read what was streamed before within `patience_s` is disconnected."""
+        """Sends the (rest of the) body and ends the response. A client that disconnects from now on interrupts nothing; one that
+        fetches nothing of what was streamed for `patience_s` is disconnected."""
         self.connection.release()
-        cutting = asyncio.get_running_loop().call_later(patience_s, self.connection.cut) if patience_s else None
+        watch = LastBytes(self.connection, patience_s) if patience_s else None
         try:
             await self._send({"type": "http.response.body", "body": body, "more_body": False})
         finally:
-            if cutting is not None:
-                cutting.cancel()
+            if watch is not None:
+                watch.stop()
 
     async def answer(self, status: int, value: Any, headers: list[tuple[bytes, bytes]] | None = None) -> None:
         """A whole JSON answer."""

@@ -4,6 +4,7 @@ import asyncio
 from typing import Protocol
 
 from dce.gateway.front.request import Request
+from dce.gateway.front.stall import StallWatch
 from dce.gateway.settings import GatewaySettings
 
 
@@ -38,11 +39,11 @@ class _Watch:
 
     def __init__(self, transfer: Transfer, request: Request, settings: GatewaySettings) -> None:
         self._transfer = transfer
-        self._request = request
-        self._heartbeat_s, self._stall_s = settings.heartbeat_s, settings.write_stall_timeout_s
+        self._heartbeat_s = settings.heartbeat_s
+        self._every_s = min(settings.heartbeat_s, settings.write_stall_timeout_s)
+        self._stall = StallWatch(request.connection, settings.write_stall_timeout_s)
         self._loop = asyncio.get_running_loop()
         self._frames, self._quiet_since = transfer.frames, self._loop.time()
-        self._paused_since: float | None = None
         self._timer = self._next()
 
     def stop(self) -> None:
@@ -50,16 +51,14 @@ class _Watch:
         self._timer.cancel()
 
     def _next(self) -> asyncio.TimerHandle:
-        return self._loop.call_later(min(self._heartbeat_s, self._stall_s), self._look)
+        return self._loop.call_later(self._every_s, self._look)
 
     def _look(self) -> None:
         transfer, now = self._transfer, self._loop.time()
         if transfer.frames != self._frames:
             self._frames, self._quiet_since = transfer.frames, now
-        self._paused_since = (self._paused_since or now) if transfer.is_paused else None
-        if self._paused_since is not None and now - self._paused_since >= self._stall_s:
-            self._request.connection.cut()
-        elif not transfer.is_paused and now - self._quiet_since >= self._heartbeat_s:
+        self._stall.look(is_waiting=transfer.is_paused)
+        if not transfer.is_paused and now - self._quiet_since >= self._heartbeat_s:
             transfer.heartbeat()
             self._quiet_since = now
         self._timer = self._next()
