@@ -1,4 +1,4 @@
-// Fails if a component says something in words of its own: every text of the page stands in src/text/messages/.
+// Fails if a component says something in words of its own: every text of the page stands in messages/.
 //
 // Looked at are the texts between tags, string literals and templates shown by an expression between tags, the attributes that
 // people see or hear, and the fields of notices.
@@ -24,7 +24,7 @@ function* literals(node) {
 function check(file, source, node) {
   const tell = (at, words) => {
     const line = source.slice(0, at.start).split("\n").length;
-    problems.push(`src/${file}:${line}: ${JSON.stringify(words.trim().slice(0, 60))} belongs into src/text/messages/`);
+    problems.push(`src/${file}:${line}: ${JSON.stringify(words.trim().slice(0, 60))} belongs into messages/`);
   };
   const tellWords = (part) => {
     for (const [at, words] of literals(part)) if (WORD.test(words)) tell(at, words);
@@ -46,7 +46,7 @@ function walk(value, visit) {
 }
 
 for (const file of readdirSync(ROOT, { recursive: true })) {
-  if (!/\.tsx?$/.test(file) || file.startsWith("text/messages") || file === "api/generated.ts") continue;
+  if (!/\.tsx?$/.test(file) || file.includes("/messages/") || file === "api/generated.ts") continue;
   const source = readFileSync(`${ROOT}/${file}`, "utf8");
   const { program } = parseSync(file, source, { range: false });
   walk(program, (node) => check(file, source, node));

@@ -12,7 +12,7 @@ import type {
   WorkspaceOrder,
   WorkspaceReport,
 } from "./generated";
-import { text } from "../text/messages";
+import { text } from "../messages";
 
 const generationPath = (generation: number) => `/api/generations/${generation}`;
 const fresh = (isFresh: boolean) => (isFresh ? "?fresh=yes" : "");

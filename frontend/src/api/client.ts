@@ -34,7 +34,7 @@ import type {
   VersionView,
   WorkspaceView,
 } from "./generated";
-import { text } from "../text/messages";
+import { text } from "../messages";
 
 export class ApiError extends Error {
   readonly body: ErrorBody;

@@ -2,7 +2,7 @@
 
 import { ApiError } from "./client";
 import type { ErrorBody, ImportReport } from "./generated";
-import { text } from "../text/messages";
+import { text } from "../messages";
 
 export async function importHistory(file: File): Promise<ImportReport> {
   const answer = await fetch(`/api/import?name=${encodeURIComponent(file.name)}`, {

@@ -1,11 +1,11 @@
 // Numbers and times formatted for people.
 
 import type { Count, SlotProgress, Tokens } from "../api/generated";
+import { language } from "./language";
 
-const grouped = new Intl.NumberFormat("en");
-const short = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
+const grouped = new Intl.NumberFormat(language);
+const short = new Intl.NumberFormat(language, { notation: "compact", maximumFractionDigits: 1 });
 
-export const plural = (count: number, noun: string) => `${grouped.format(count)} ${noun}${count === 1 ? "" : "s"}`;
 export const percent = (share: number) => `${share > 0 && share < 0.01 ? "<1" : Math.round(share * 100)}%`;
 export const number = (value: number) => grouped.format(value);
 

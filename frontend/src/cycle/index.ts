@@ -1,0 +1,10 @@
+// The cycle: its texts, its prompt, generating, and the next step. Other areas import from here only.
+
+export { CycleCard } from "./cycle";
+export { FirstSteps } from "./firststeps";
+export { SendingGate } from "./gate";
+export { ManualScreen } from "./manual";
+export { useDraft } from "./state/draft";
+export { factsOf } from "./state/facts";
+export { unfold } from "./state/folding";
+export { doneSteps, type Facts, nextStep, openSteps, type Step, STEPS } from "./state/next";
