@@ -36,11 +36,14 @@ function problemOf(file, { path, isType }) {
   const [from, to] = [layerOf(file), layerOf(target)];
   // Texts are written for each value of a type, wherever that is.
   const isWorded = isType && from === "words";
-  if (!isWorded && LAYERS.indexOf(to) > LAYERS.indexOf(from)) return `${from} comes before ${to} in scripts/imports.mjs`;
+  if (!isWorded && LAYERS.indexOf(to) > LAYERS.indexOf(from))
+    return `${from} comes before ${to} in scripts/imports.mjs`;
   if (LAYERS.indexOf(to) === -1) return `${to} has no place in scripts/imports.mjs`;
-  if (AREAS.includes(to) && from !== to && from !== "words" && target !== to) return `import from "${to}" itself, which lists what it offers`;
+  if (AREAS.includes(to) && from !== to && from !== "words" && target !== to)
+    return `import from "${to}" itself, which lists what it offers`;
   if (AREAS.includes(from) && from === to && target === to) return "inside an area, import from the module";
-  if (to === "words" && !["words", "messages"].includes(from)) return "the catalogue has every text: import from messages";
+  if (to === "words" && !["words", "messages"].includes(from))
+    return "the catalogue has every text: import from messages";
   return null;
 }
 

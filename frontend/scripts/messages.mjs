@@ -7,7 +7,16 @@ import { fileURLToPath } from "node:url";
 import { parseSync } from "rolldown/experimental";
 
 const ROOT = fileURLToPath(new URL("../src", import.meta.url));
-const SHOWN = new Set(["aria-label", "aria-description", "aria-roledescription", "aria-valuetext", "title", "placeholder", "alt", "label"]);
+const SHOWN = new Set([
+  "aria-label",
+  "aria-description",
+  "aria-roledescription",
+  "aria-valuetext",
+  "title",
+  "placeholder",
+  "alt",
+  "label",
+]);
 const FIELDS = new Set(["text", "hint", "message"]);
 const WORD = /\p{L}{2}/u;
 const problems = [];

@@ -12,7 +12,12 @@ const out = mkdtempSync(join(tmpdir(), "dce-panel-"));
 try {
   const input = Object.fromEntries(tests.map((file) => [file.replaceAll(/\W/g, "_"), join(root, file)]));
   const bundle = await rolldown({ input, platform: "node" });
-  const { output } = await bundle.write({ dir: out, format: "esm", entryFileNames: "[name].mjs", chunkFileNames: "[hash].mjs" });
+  const { output } = await bundle.write({
+    dir: out,
+    format: "esm",
+    entryFileNames: "[name].mjs",
+    chunkFileNames: "[hash].mjs",
+  });
   const files = output.filter((chunk) => chunk.isEntry).map((chunk) => join(out, chunk.fileName));
   const { status } = spawnSync(process.execPath, ["--test", ...process.argv.slice(2), ...files], { stdio: "inherit" });
   process.exitCode = status ?? 1;

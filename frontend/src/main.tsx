@@ -1,8 +1,8 @@
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
+import { startTheme } from "./kit/theme";
 import { App, connect } from "./shell";
 import { followAddress, loadFiles } from "./state/window";
-import { startTheme } from "./kit/theme";
 import "./styles.css";
 
 const root = document.getElementById("root");

@@ -3,14 +3,14 @@
 import { useEffect, useState } from "react";
 import { errorBody } from "../api/client";
 import type { Clash, ErrorBody, FilePlan, PreviewView } from "../api/generated";
-import { decide, planOf, previewPlan, setPlan, writePlan } from "./state/plan";
-import type { Plan } from "./state/picks";
-import { use } from "../state/store";
-import { text } from "../messages";
 import { Dialog } from "../kit/dialog";
 import { DiffBox } from "../kit/diffbox";
-import { Cross } from "../kit/icons";
 import { ErrorLine } from "../kit/errorline";
+import { Cross } from "../kit/icons";
+import { text } from "../messages";
+import { use } from "../state/store";
+import type { Plan } from "./state/picks";
+import { decide, planOf, previewPlan, setPlan, writePlan } from "./state/plan";
 
 const SIDES = ["first", "second", "both"] as const;
 
@@ -30,7 +30,12 @@ export function PlanBar({ generation }: { generation: number }) {
               type="button"
               className="quiet small"
               aria-label={text.accept.removeFromPlan(file.path)}
-              onClick={() => setPlan(generation, plan.filter((each) => each.path !== file.path))}
+              onClick={() =>
+                setPlan(
+                  generation,
+                  plan.filter((each) => each.path !== file.path),
+                )
+              }
             >
               <Cross />
             </button>

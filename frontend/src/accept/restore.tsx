@@ -2,10 +2,10 @@
 
 import { useState } from "react";
 import type { Acceptance, RestoreView } from "../api/generated";
-import { restore } from "./state/writing";
+import { text } from "../messages";
 import { use } from "../state/store";
 import { moment } from "../text/words";
-import { text } from "../messages";
+import { restore } from "./state/writing";
 import { WriteDialog } from "./writes";
 
 export function RestoreBar() {
@@ -50,7 +50,9 @@ export function Restore({ acceptance, id, isRedo = false }: { acceptance: Accept
         writes={writes}
         refusal={text.accept.edited}
         isPartial={isKeeping}
-        action={(isRedo ? text.accept.redoFiles : text.accept.restoreFiles)(acceptance.files.length - (isKeeping ? edited : 0))}
+        action={(isRedo ? text.accept.redoFiles : text.accept.restoreFiles)(
+          acceptance.files.length - (isKeeping ? edited : 0),
+        )}
         onClose={close}
         onWrite={async () => {
           if (await restore(acceptance.id, false, isKeeping, isRedo)) close();

@@ -2,11 +2,11 @@
 
 import type { ReactNode } from "react";
 import type { PlannedWrite } from "../api/generated";
-import { use } from "../state/store";
-import { text } from "../messages";
-import { Lines } from "../kit/lines";
 import { Dialog } from "../kit/dialog";
 import { Flag } from "../kit/flag";
+import { Lines } from "../kit/lines";
+import { text } from "../messages";
+import { use } from "../state/store";
 
 interface Props {
   title: string;
@@ -26,7 +26,18 @@ interface Props {
 }
 
 export function WriteDialog(props: Props) {
-  const { title, writes, refusal, isPartial = false, action, onWrite, onClose, onConfirm, confirmed = [], children } = props;
+  const {
+    title,
+    writes,
+    refusal,
+    isPartial = false,
+    action,
+    onWrite,
+    onClose,
+    onConfirm,
+    confirmed = [],
+    children,
+  } = props;
   const isBusy = use((state) => state.busy.has("accept") || state.busy.has("restore"));
   const isRefused = writes?.some((write) => write.refused) ?? false;
   return (

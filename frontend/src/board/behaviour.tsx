@@ -2,12 +2,12 @@
 
 import { useEffect } from "react";
 import type { BoardRow, MatrixRow } from "../api/generated";
-import { goTo } from "../state/window";
-import { behaviourOf, type ClassColumns, columnsOf, compareBehaviour, loadBehaviour, spansOf } from "./state/behaviour";
-import { use } from "../state/store";
-import { text } from "../messages";
 import { Check } from "../kit/icons";
 import { Rich } from "../kit/rich";
+import { text } from "../messages";
+import { use } from "../state/store";
+import { goTo } from "../state/window";
+import { behaviourOf, type ClassColumns, columnsOf, compareBehaviour, loadBehaviour, spansOf } from "./state/behaviour";
 
 export function Behaviour({ generation, rows }: { generation: number; rows: ReadonlyArray<BoardRow> }) {
   const view = behaviourOf.use();
@@ -45,9 +45,13 @@ export function Behaviour({ generation, rows }: { generation: number; rows: Read
           <span className="push">{again(text.behaviour.again)}</span>
         </div>
       )}
-      <p className="sentence"><Rich text={report.sentence} /></p>
+      <p className="sentence">
+        <Rich text={report.sentence} />
+      </p>
       {report.matrix.length > 0 && <Probes matrix={report.matrix} classes={classes} rows={rows} />}
-      {report.deciding > 0 && <p className="muted">{text.behaviour.counts(report.probes, report.deciding, report.matrix.length)}</p>}
+      {report.deciding > 0 && (
+        <p className="muted">{text.behaviour.counts(report.probes, report.deciding, report.matrix.length)}</p>
+      )}
       {report.left_out.map(({ slot, why: reason }) => (
         <p key={slot} className="muted">
           {text.behaviour.leftOut(slot, reason)}
@@ -56,7 +60,6 @@ export function Behaviour({ generation, rows }: { generation: number; rows: Read
     </div>
   );
 }
-
 
 interface ProbesProps {
   matrix: ReadonlyArray<MatrixRow>;
@@ -93,7 +96,12 @@ function Probes({ matrix, classes, rows }: ProbesProps) {
             {classes.flatMap(({ columns }) =>
               columns.map(({ slot, same }, index) => (
                 <th key={slot} scope="col" className={index === 0 ? "class-start" : ""}>
-                  <button type="button" className="quiet small" aria-label={text.board.openSlot(slot)} onClick={() => goTo(slot)}>
+                  <button
+                    type="button"
+                    className="quiet small"
+                    aria-label={text.board.openSlot(slot)}
+                    onClick={() => goTo(slot)}
+                  >
                     {slot}
                     {bySlot.get(slot)?.accepted && <Check />}
                   </button>
@@ -186,7 +194,8 @@ export function OwnEvidence({ row }: { row: BoardRow | undefined }) {
                   <code title={probe}>{probe}</code>
                 </th>
                 <td className={shows === most ? "" : "probe-cell is-apart"}>
-                  <code title={shows}>{shows}</code> <span className="muted same">{text.behaviour.alike(alike, of)}</span>
+                  <code title={shows}>{shows}</code>{" "}
+                  <span className="muted same">{text.behaviour.alike(alike, of)}</span>
                 </td>
                 <td>
                   <code title={most}>{most}</code>

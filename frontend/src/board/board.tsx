@@ -1,26 +1,26 @@
 // The board: the progress of the responses while they run, then their ranking.
 
 import type { BoardRow, FileChange, GenerationView, Judgement, SlotProgress } from "../api/generated";
-import { go, goTo } from "../state/window";
-import { foldedOf } from "./state/behaviour";
-import { cannotStart, outcomeOf } from "./state/checkresults";
-import { checksOf } from "./state/checks";
-import { useWindowState } from "../state/windowstate";
-import { type Verdict, verdictOf } from "./state/verdict";
-import { get, use } from "../state/store";
-import { isActive } from "../text/words";
+import { Flag } from "../kit/flag";
+import { StatusIcon } from "../kit/icons";
+import { Lines } from "../kit/lines";
+import { Rich } from "../kit/rich";
 import { text } from "../messages";
+import { get, use } from "../state/store";
+import { go, goTo } from "../state/window";
+import { useWindowState } from "../state/windowstate";
+import { isActive } from "../text/words";
 import { Behaviour } from "./behaviour";
 import { StateIcon } from "./checkrun";
 import { CheckTables } from "./checkview";
-import { Flag } from "../kit/flag";
-import { StatusIcon } from "../kit/icons";
 import { JudgeLine } from "./judge";
 import { JudgedAs } from "./judging";
 import { Matrix } from "./matrix";
 import { Bar, Figures, SlotButtons } from "./progress";
-import { Lines } from "../kit/lines";
-import { Rich } from "../kit/rich";
+import { foldedOf } from "./state/behaviour";
+import { cannotStart, outcomeOf } from "./state/checkresults";
+import { checksOf } from "./state/checks";
+import { type Verdict, verdictOf } from "./state/verdict";
 
 type View = "table" | "behaviour" | "checks" | "files" | "likeness";
 const VIEWS: ReadonlyArray<View> = ["table", "behaviour", "checks", "files", "likeness"];
@@ -51,7 +51,13 @@ export function Board({ generation }: { generation: GenerationView }) {
         <div className="row">
           <div className="facets" role="group" aria-label={text.board.view}>
             {VIEWS.map((each) => (
-              <button key={each} id={`board-${each}`} type="button" aria-pressed={view === each} onClick={() => setView(each)}>
+              <button
+                key={each}
+                id={`board-${each}`}
+                type="button"
+                aria-pressed={view === each}
+                onClick={() => setView(each)}
+              >
                 {text.board.views[each]}
               </button>
             ))}
@@ -72,7 +78,9 @@ export function Board({ generation }: { generation: GenerationView }) {
           </span>
         </div>
       )}
-      {!isRunning && view === "table" && <CannotStartLine generation={generation.id} onShow={() => setView("checks")} />}
+      {!isRunning && view === "table" && (
+        <CannotStartLine generation={generation.id} onShow={() => setView("checks")} />
+      )}
       {view === "table" || isRunning ? (
         <Table generation={generation} isHiding={isHiding} folded={isFolding ? folded : NONE_FOLDED} />
       ) : view === "behaviour" ? (
@@ -90,7 +98,11 @@ export function Board({ generation }: { generation: GenerationView }) {
 function CannotStartLine({ generation, onShow }: { generation: number; onShow: () => void }) {
   const view = checksOf.use();
   if (view?.generation !== generation) return null;
-  const found = view.failure ? view.failure.message : cannotStart(view).map((problem) => problem.split(":")[0]).join(", ");
+  const found = view.failure
+    ? view.failure.message
+    : cannotStart(view)
+        .map((problem) => problem.split(":")[0])
+        .join(", ");
   if (!found) return null;
   return (
     <p className="row cannot-start-line">
@@ -119,7 +131,9 @@ function Advice({ verdict, responses, onProbes }: AdviceProps) {
       <button type="button" className={isGood ? "primary" : ""} onClick={() => goTo(verdict.slot)}>
         {text.board.recommended(verdict.slot)}
       </button>
-      <span><Rich text={text.board.why(verdict, responses)} /></span>
+      <span>
+        <Rich text={text.board.why(verdict, responses)} />
+      </span>
       {onProbes && (
         <button type="button" className="quiet small" onClick={onProbes}>
           {text.behaviour.show}
@@ -153,47 +167,53 @@ function Table({ generation, isHiding, folded }: TableProps) {
   const isChecked = running.length > 0 || (board?.rows.some((row) => row.checks !== null) ?? false);
   return (
     <div className="board-box">
-    <table className={isRunning ? "board" : "board has-ended"}>
-      <thead>
-        <tr>
-          <th scope="col">{text.board.response}</th>
-          <th scope="col" className="row sort-head">
-            {text.board.progress}
-            <select aria-label={text.board.sortBy} value={order} onChange={(event) => setOrder(event.target.value as Order)}>
-              {(Object.keys(ORDERS) as Order[]).map((each) => (
-                <option key={each} value={each}>
-                  {text.board.orders[each]}
-                </option>
-              ))}
-            </select>
-          </th>
-          <th scope="col">{text.board.files}</th>
-          {isChecked && <th scope="col">{text.board.checks}</th>}
-          <th scope="col">
-            <abbr title={isCompared ? text.board.classTitle : text.board.groupTitle}>{isCompared ? text.board.class : text.board.group}</abbr>
-          </th>
-          <th scope="col">
-            <span className="hidden">{text.board.actions}</span>
-          </th>
-        </tr>
-      </thead>
-      <tbody>
-        {slots.map((progress) => (
-          <Row
-            key={progress.slot}
-            progress={progress}
-            row={isActive(progress) ? undefined : rows.get(progress.slot)}
-            judgement={judged.get(progress.slot)}
-            generation={generation}
-            isChecked={isChecked}
-            isChecking={running.includes(progress.slot)}
-            isFolded={under.has(progress.slot)}
-            letter={(isCompared ? rows.get(progress.slot)?.class : rows.get(progress.slot)?.cluster) ?? ""}
-            same={folded.get(progress.slot) ?? []}
-          />
-        ))}
-      </tbody>
-    </table>
+      <table className={isRunning ? "board" : "board has-ended"}>
+        <thead>
+          <tr>
+            <th scope="col">{text.board.response}</th>
+            <th scope="col" className="row sort-head">
+              {text.board.progress}
+              <select
+                aria-label={text.board.sortBy}
+                value={order}
+                onChange={(event) => setOrder(event.target.value as Order)}
+              >
+                {(Object.keys(ORDERS) as Order[]).map((each) => (
+                  <option key={each} value={each}>
+                    {text.board.orders[each]}
+                  </option>
+                ))}
+              </select>
+            </th>
+            <th scope="col">{text.board.files}</th>
+            {isChecked && <th scope="col">{text.board.checks}</th>}
+            <th scope="col">
+              <abbr title={isCompared ? text.board.classTitle : text.board.groupTitle}>
+                {isCompared ? text.board.class : text.board.group}
+              </abbr>
+            </th>
+            <th scope="col">
+              <span className="hidden">{text.board.actions}</span>
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {slots.map((progress) => (
+            <Row
+              key={progress.slot}
+              progress={progress}
+              row={isActive(progress) ? undefined : rows.get(progress.slot)}
+              judgement={judged.get(progress.slot)}
+              generation={generation}
+              isChecked={isChecked}
+              isChecking={running.includes(progress.slot)}
+              isFolded={under.has(progress.slot)}
+              letter={(isCompared ? rows.get(progress.slot)?.class : rows.get(progress.slot)?.cluster) ?? ""}
+              same={folded.get(progress.slot) ?? []}
+            />
+          ))}
+        </tbody>
+      </table>
     </div>
   );
 }
@@ -227,8 +247,7 @@ function Row({ progress, row, judgement, generation, isChecked, isChecking, isFo
         <button type="button" className="open" onClick={() => goTo(progress.slot)}>
           <span className="hidden">{text.board.open}</span>
           <StatusIcon status={progress.status} />
-          <b>{progress.slot}</b>{" "}
-          <span className="muted">{text.progress.status(progress.status)}</span>
+          <b>{progress.slot}</b> <span className="muted">{text.progress.status(progress.status)}</span>
         </button>
         {same.length > 0 && (
           <span className="muted same" title={text.board.sameTitle(same)}>
@@ -268,12 +287,21 @@ function Row({ progress, row, judgement, generation, isChecked, isChecking, isFo
           <Flag key={flag} flag={flag} />
         ))}
       </td>
-      {isChecked && <td className="checks-cell">
-          {isChecking ? <span className="muted">{text.checks.slotRuns}</span> : row?.checks && <Checks checks={row.checks} slot={progress.slot} />}
-        </td>}
+      {isChecked && (
+        <td className="checks-cell">
+          {isChecking ? (
+            <span className="muted">{text.checks.slotRuns}</span>
+          ) : (
+            row?.checks && <Checks checks={row.checks} slot={progress.slot} />
+          )}
+        </td>
+      )}
       <td className="group-cell">
         {row && letter && (
-          <span className={isOld ? `cluster c${letter} is-stale` : `cluster c${letter}`} title={isOld ? text.behaviour.staleClass : undefined}>
+          <span
+            className={isOld ? `cluster c${letter} is-stale` : `cluster c${letter}`}
+            title={isOld ? text.behaviour.staleClass : undefined}
+          >
             {letter}
             {isOld && <span className="hidden"> {text.behaviour.staleClass}</span>}
           </span>

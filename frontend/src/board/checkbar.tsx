@@ -2,11 +2,11 @@
 
 import { useEffect } from "react";
 import type { GenerationView } from "../api/generated";
-import { openPane } from "../state/window";
-import { checksOf, loadChecks, runChecks, stopChecks } from "./state/checks";
-import { use } from "../state/store";
 import { text } from "../messages";
+import { use } from "../state/store";
+import { openPane } from "../state/window";
 import { isActive } from "../text/words";
+import { checksOf, loadChecks, runChecks, stopChecks } from "./state/checks";
 
 export function CheckBar({ generation }: { generation: GenerationView }) {
   const names = use((state) => state.workspace?.checks);

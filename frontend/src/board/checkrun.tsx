@@ -2,11 +2,11 @@
 
 import { useState } from "react";
 import type { CheckReport, CheckRun } from "../api/generated";
-import { type RunState, stateOf, tellsNothing, type TestGroup, testsOf } from "./state/checkresults";
+import { Check, Cross, Dash, Icon } from "../kit/icons";
 import { text } from "../messages";
 import { plainText } from "../text/terminal";
 import { seconds } from "../text/words";
-import { Check, Cross, Dash, Icon } from "../kit/icons";
+import { type RunState, stateOf, type TestGroup, tellsNothing, testsOf } from "./state/checkresults";
 
 const MAX_NAMES = 12;
 
@@ -153,7 +153,13 @@ function Output({ run, isOpen }: { run: CheckRun; isOpen: boolean }) {
     <details className="check-output" open={isOpen}>
       <summary>{text.checks.outputEnd}</summary>
       {/* Scrolls, so it can be reached from the keyboard. */}
-      <pre className={isTall ? "file-text is-tall" : "file-text"} tabIndex={0} role="region" aria-label={`${text.checks.output}: ${run.name}`} ref={toEnd}>
+      <pre
+        className={isTall ? "file-text is-tall" : "file-text"}
+        tabIndex={0}
+        role="region"
+        aria-label={`${text.checks.output}: ${run.name}`}
+        ref={toEnd}
+      >
         {output}
       </pre>
       {output.split("\n").length > FOLDED_LINES && (

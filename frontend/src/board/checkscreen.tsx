@@ -2,6 +2,11 @@
 
 import { useEffect } from "react";
 import type { CheckLine, ChecksFileView } from "../api/generated";
+import { ErrorLine } from "../kit/errorline";
+import { PaneScreen } from "../kit/pane";
+import { text } from "../messages";
+import { use } from "../state/store";
+import { Report } from "./checkrun";
 import {
   checksFileOf,
   type Draft,
@@ -13,11 +18,6 @@ import {
   stopOnWorkspace,
   triedOf,
 } from "./state/checks";
-import { use } from "../state/store";
-import { text } from "../messages";
-import { Report } from "./checkrun";
-import { ErrorLine } from "../kit/errorline";
-import { PaneScreen } from "../kit/pane";
 
 export function ChecksScreen() {
   const file = checksFileOf.use();
@@ -73,7 +73,11 @@ function Commands({ file }: { file: ChecksFileView }) {
   return (
     <section className="card" aria-labelledby="checks-commands">
       <h3 id="checks-commands">{text.checks.commands}</h3>
-      {file.problem ? <p className="banner is-error">{text.checks.problem(file.problem)}</p> : <Lines lines={file.checks} />}
+      {file.problem ? (
+        <p className="banner is-error">{text.checks.problem(file.problem)}</p>
+      ) : (
+        <Lines lines={file.checks} />
+      )}
     </section>
   );
 }
@@ -143,9 +147,20 @@ function WorkspaceChecks({ file, draft }: { file: ChecksFileView; draft: string 
 }
 
 /** `onSave` null: the proposals have the button. */
-function Editor({ file, shown, draft, onSave }: { file: ChecksFileView; shown: string; draft: Draft | null; onSave: (() => void) | null }) {
+function Editor({
+  file,
+  shown,
+  draft,
+  onSave,
+}: {
+  file: ChecksFileView;
+  shown: string;
+  draft: Draft | null;
+  onSave: (() => void) | null;
+}) {
   const isBusy = use((state) => state.busy.has("save checks"));
-  const edit = (value: string) => setDraft(value === file.text && onSave !== null ? null : { text: value, seen: draft?.seen ?? file.text });
+  const edit = (value: string) =>
+    setDraft(value === file.text && onSave !== null ? null : { text: value, seen: draft?.seen ?? file.text });
   return (
     <section className="card" aria-labelledby="checks-file">
       <h3 id="checks-file" className="path">
@@ -167,7 +182,12 @@ function Editor({ file, shown, draft, onSave }: { file: ChecksFileView; shown: s
           </button>
         )}
         {onSave && (
-          <button type="button" className="primary push" disabled={draft === null || shown.trim() === "" || isBusy} onClick={onSave}>
+          <button
+            type="button"
+            className="primary push"
+            disabled={draft === null || shown.trim() === "" || isBusy}
+            onClick={onSave}
+          >
             {text.checks.save}
           </button>
         )}

@@ -2,21 +2,37 @@
 
 import { useEffect, useState } from "react";
 import type { BoardRow, CheckReport, ChecksView, SlotProgress } from "../api/generated";
-import { go } from "../state/window";
-import { checksOf, loadResponseChecks, responseChecksOf, runChecks, runChecksOn, watchChecks } from "./state/checks";
-import { cannotStart, problemsOf, type RunState, staleOf, stateOf, type TestRow, testRowsOf } from "./state/checkresults";
-import { get, use } from "../state/store";
+import { ErrorLine } from "../kit/errorline";
 import { text } from "../messages";
+import { get, use } from "../state/store";
+import { go } from "../state/window";
 import { isActive } from "../text/words";
 import { OwnEvidence } from "./behaviour";
 import { CannotStart, Lane, Report, StateIcon } from "./checkrun";
 import { Exam } from "./exam";
-import { ErrorLine } from "../kit/errorline";
+import {
+  cannotStart,
+  problemsOf,
+  type RunState,
+  staleOf,
+  stateOf,
+  type TestRow,
+  testRowsOf,
+} from "./state/checkresults";
+import { checksOf, loadResponseChecks, responseChecksOf, runChecks, runChecksOn, watchChecks } from "./state/checks";
 
 const MAX_ROWS = 40;
 
 /** One response. */
-export function ResponseChecksPanel({ generation, progress, row }: { generation: number; progress: SlotProgress; row: BoardRow | undefined }) {
+export function ResponseChecksPanel({
+  generation,
+  progress,
+  row,
+}: {
+  generation: number;
+  progress: SlotProgress;
+  row: BoardRow | undefined;
+}) {
   const found = responseChecksOf.use();
   const view = checksOf.use();
   const isChecking = use((state) => state.busy.has("checks") || state.board?.is_checking === true);
@@ -25,10 +41,16 @@ export function ResponseChecksPanel({ generation, progress, row }: { generation:
   useEffect(() => {
     void loadResponseChecks(generation, slot);
   }, [generation, slot, version, view]);
-  if (found?.generation !== generation || found.value.slot !== slot) return <p className="empty">{text.shell.loading}</p>;
+  if (found?.generation !== generation || found.value.slot !== slot)
+    return <p className="empty">{text.shell.loading}</p>;
   const { report, stale } = found.value;
   const again = (isFresh: boolean) => (
-    <button type="button" className="small push" title={isFresh ? text.checks.againTitle : undefined} onClick={() => runChecksOn(slot, isFresh)}>
+    <button
+      type="button"
+      className="small push"
+      title={isFresh ? text.checks.againTitle : undefined}
+      onClick={() => runChecksOn(slot, isFresh)}
+    >
       {text.checks.again}
     </button>
   );
@@ -43,7 +65,12 @@ export function ResponseChecksPanel({ generation, progress, row }: { generation:
         </div>
       )}
       {report === null ? (
-        <NothingYet view={view} progress={progress} hasFiles={row !== undefined && row.cluster !== ""} isChecking={isChecking} />
+        <NothingYet
+          view={view}
+          progress={progress}
+          hasFiles={row !== undefined && row.cluster !== ""}
+          isChecking={isChecking}
+        />
       ) : (
         <div className={stale === "" ? "" : "is-stale"}>
           <Report report={report} />
@@ -122,7 +149,12 @@ export function CheckTables({ rows }: { rows: ReadonlyArray<BoardRow> }) {
           <Lane report={first} />
           {stale.size === 0 && !isChecking && (
             <div className="row">
-              <button type="button" className="small push" title={text.checks.againTitle} onClick={() => runChecks(true)}>
+              <button
+                type="button"
+                className="small push"
+                title={text.checks.againTitle}
+                onClick={() => runChecks(true)}
+              >
                 {text.checks.againAll}
               </button>
             </div>
@@ -149,7 +181,12 @@ function Head({ view, corner, hasBase }: { view: ChecksView; corner: string; has
         )}
         {view.responses.map(({ slot, stale }) => (
           <th key={slot} scope="col" className={stale === "" ? "" : "is-stale"}>
-            <button type="button" className="quiet small" aria-label={text.board.openSlot(slot)} onClick={() => open(slot)}>
+            <button
+              type="button"
+              className="quiet small"
+              aria-label={text.board.openSlot(slot)}
+              onClick={() => open(slot)}
+            >
               {slot}
             </button>
           </th>

@@ -1,8 +1,8 @@
 // What is looked at without any check of the project's, and what a response does to the tests it is judged by.
 
 import type { BoardRow, CheckReport } from "../api/generated";
-import { text } from "../messages";
 import { Flag } from "../kit/flag";
+import { text } from "../messages";
 
 export function Exam({ row, report }: { row: BoardRow | undefined; report: CheckReport | null }) {
   const problems = row?.problems ?? [];
@@ -15,7 +15,8 @@ export function Exam({ row, report }: { row: BoardRow | undefined; report: Check
         <ul className="exam-list">
           {problems.map(({ flag, path, line, text: words }) => (
             <li key={`${flag} ${path} ${line} ${words}`}>
-              <Flag flag={flag} /> <span className="path">{line > 0 ? text.checks.place(path, line) : path}</span> {words}
+              <Flag flag={flag} /> <span className="path">{line > 0 ? text.checks.place(path, line) : path}</span>{" "}
+              {words}
             </li>
           ))}
         </ul>

@@ -7,5 +7,11 @@ export { ResponseChecksPanel } from "./checkview";
 export { JudgeBar } from "./judging";
 export { AllButtons, Bar, Figures, SlotButtons } from "./progress";
 export { outcomeOf } from "./state/checkresults";
-export { areChecksInView, checksFileOf, loadChecks, loadChecksFile, progressed as checksProgressed } from "./state/checks";
+export {
+  areChecksInView,
+  checksFileOf,
+  loadChecks,
+  loadChecksFile,
+  progressed as checksProgressed,
+} from "./state/checks";
 export { correct } from "./state/judging";

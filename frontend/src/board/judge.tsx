@@ -2,9 +2,9 @@
 
 import { useState } from "react";
 import type { BoardRow } from "../api/generated";
-import { adviceOf, askJudge } from "./state/judge";
-import { use } from "../state/store";
 import { text } from "../messages";
+import { use } from "../state/store";
+import { adviceOf, askJudge } from "./state/judge";
 
 export function JudgeLine({ generation, rows }: { generation: number; rows: ReadonlyArray<BoardRow> }) {
   const cards = (use((state) => state.settings?.cards) ?? []).filter((each) => each.provider !== "manual");
@@ -32,7 +32,13 @@ export function JudgeLine({ generation, rows }: { generation: number; rows: Read
             ))}
           </select>
         )}
-        <button type="button" className="small" title={text.judge.askTitle} disabled={isBusy} onClick={() => askJudge(generation, card || null)}>
+        <button
+          type="button"
+          className="small"
+          title={text.judge.askTitle}
+          disabled={isBusy}
+          onClick={() => askJudge(generation, card || null)}
+        >
           {isBusy ? text.judge.asking : text.judge.ask}
         </button>
       </span>

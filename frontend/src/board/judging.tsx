@@ -2,10 +2,10 @@
 
 import { useState } from "react";
 import type { GenerationView, Judgement } from "../api/generated";
-import { isBaseIn, judge, judgementIn, toggleBase } from "./state/judging";
-import { use } from "../state/store";
-import { text } from "../messages";
 import { Check, Cross, Icon } from "../kit/icons";
+import { text } from "../messages";
+import { use } from "../state/store";
+import { isBaseIn, judge, judgementIn, toggleBase } from "./state/judging";
 
 const MARKS = ["shortlisted", "rejected"] as const;
 const RATINGS = [1, 2, 3, 4, 5];

@@ -2,10 +2,10 @@
 
 import { useEffect } from "react";
 import type { Agreement, FileAgreement } from "../api/generated";
+import { text } from "../messages";
+import { use } from "../state/store";
 import { goTo } from "../state/window";
 import { agreementOf, loadAgreement } from "./state/judging";
-import { use } from "../state/store";
-import { text } from "../messages";
 
 export function Matrix({ generation, view }: { generation: number; view: "files" | "likeness" }) {
   const found = agreementOf.use();
@@ -30,7 +30,12 @@ function Head({ value, corner }: { value: Agreement; corner: string }) {
         <th scope="col">{corner}</th>
         {value.slots.map((slot) => (
           <th key={slot} scope="col">
-            <button type="button" className="quiet small" aria-label={text.board.openSlot(slot)} onClick={() => goTo(slot)}>
+            <button
+              type="button"
+              className="quiet small"
+              aria-label={text.board.openSlot(slot)}
+              onClick={() => goTo(slot)}
+            >
               {slot}
             </button>
           </th>
@@ -59,7 +64,10 @@ function FilesTable({ value }: { value: Agreement }) {
               return (
                 <td key={slot}>
                   {cell && (
-                    <span className={`cluster c${cell.group}`} title={text.board.cell(cell.change, cell.added, cell.removed)}>
+                    <span
+                      className={`cluster c${cell.group}`}
+                      title={text.board.cell(cell.change, cell.added, cell.removed)}
+                    >
                       {cell.group}
                       <span className="hidden"> {text.board.cell(cell.change, cell.added, cell.removed)}</span>
                     </span>
@@ -90,7 +98,9 @@ function LikenessTable({ value }: { value: Agreement }) {
             {value.slots.map((two) => (
               <td
                 key={two}
-                style={{ background: `color-mix(in srgb, var(--accent) ${one === two ? 0 : percent(one, two) * 0.35}%, transparent)` }}
+                style={{
+                  background: `color-mix(in srgb, var(--accent) ${one === two ? 0 : percent(one, two) * 0.35}%, transparent)`,
+                }}
               >
                 {one === two ? "" : text.board.percent(percent(one, two))}
               </td>

@@ -2,11 +2,11 @@
 
 import { type ReactNode, useEffect, useState } from "react";
 import type { GenerationView, SlotProgress } from "../api/generated";
-import { continueResponse, regenerate, regenerateSlots, stop, stopAll } from "./state/running";
+import { Refresh } from "../kit/icons";
+import { text } from "../messages";
 import { use } from "../state/store";
 import { isActive, rate, seconds, tokensOf } from "../text/words";
-import { text } from "../messages";
-import { Refresh } from "../kit/icons";
+import { continueResponse, regenerate, regenerateSlots, stop, stopAll } from "./state/running";
 
 const ARMED_MS = 3_000;
 const TICK_MS = 500;
@@ -39,7 +39,11 @@ export function Figures({ progress }: { progress: SlotProgress }) {
       {position !== null && <span>{text.progress.place(position)}</span>}
       {wait !== null && <span>{text.progress.wait(wait.why, wait.retry_in_s)}</span>}
       <span>{text.progress.tokens(tokensOf(progress.tokens))}</span>
-      {ttft !== null && <span title={progress.tokens_per_s === null ? text.progress.noRate : undefined}>{rate(progress.tokens_per_s)}</span>}
+      {ttft !== null && (
+        <span title={progress.tokens_per_s === null ? text.progress.noRate : undefined}>
+          {rate(progress.tokens_per_s)}
+        </span>
+      )}
       {ttft !== null && <span title={text.progress.ttftTitle}>{text.progress.ttft(seconds(ttft))}</span>}
       <Timer progress={progress} />
     </span>
@@ -67,7 +71,13 @@ export function SlotButtons({ progress, isSmall = false }: { progress: SlotProgr
   const isBusy = use((state) => ACTS.some((act) => state.busy.has(`${act} ${slot}`)));
   if (isActive(progress)) {
     return (
-      <button type="button" className="small" disabled={isBusy} aria-label={text.progress.stopSlot(slot)} onClick={() => stop(slot)}>
+      <button
+        type="button"
+        className="small"
+        disabled={isBusy}
+        aria-label={text.progress.stopSlot(slot)}
+        onClick={() => stop(slot)}
+      >
         {text.progress.stop}
       </button>
     );
@@ -154,7 +164,13 @@ export function AllButtons({ generation }: { generation: GenerationView }) {
   return (
     <>
       {failed.length > 0 && (
-        <button type="button" className="small" disabled={isBusy} title={text.progress.retryTitle} onClick={() => regenerateSlots(failed)}>
+        <button
+          type="button"
+          className="small"
+          disabled={isBusy}
+          title={text.progress.retryTitle}
+          onClick={() => regenerateSlots(failed)}
+        >
           {text.progress.retry(failed.length)}
         </button>
       )}

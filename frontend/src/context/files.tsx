@@ -1,19 +1,19 @@
 // The files: a tree with a filter, or the list of selected files with their cost and risks.
 
 import { useDeferredValue, useEffect, useMemo, useState } from "react";
-import { loadFiles } from "../state/window";
-import { select } from "./state/select";
-import { chosenFiles, type Filter, findFiles, gitChanges, loadGit, matchesOf, NO_FILTER } from "./state/context";
-import { foldFiles, openFiles, useFilesFolded } from "./state/folding";
-import { useWindowState } from "../state/windowstate";
+import { Plus, Refresh } from "../kit/icons";
+import { text } from "../messages";
 import type { FileTable } from "../state/filetable";
 import { use } from "../state/store";
+import { loadFiles } from "../state/window";
+import { useWindowState } from "../state/windowstate";
 import { tokensShort } from "../text/words";
-import { text } from "../messages";
 import { FileTree } from "./filetree";
 import { Finder } from "./finder";
-import { Plus, Refresh } from "../kit/icons";
 import { Selected } from "./selected";
+import { chosenFiles, type Filter, findFiles, gitChanges, loadGit, matchesOf, NO_FILTER } from "./state/context";
+import { foldFiles, openFiles, useFilesFolded } from "./state/folding";
+import { select } from "./state/select";
 
 const SEEK_AFTER_MS = 300;
 const MIN_TOKENS = [0, 1_000, 5_000, 20_000];
@@ -30,7 +30,12 @@ export function Files() {
       <div className="row">
         <h2 id="files-title">{text.context.title}</h2>
         {/* Shown only where files and responses share one column. */}
-        <button type="button" className="quiet small files-fold" aria-expanded={!isFolded} onClick={() => (isFolded ? openFiles() : foldFiles())}>
+        <button
+          type="button"
+          className="quiet small files-fold"
+          aria-expanded={!isFolded}
+          onClick={() => (isFolded ? openFiles() : foldFiles())}
+        >
           {isFolded ? text.context.showFiles : text.context.hideFiles}
         </button>
         <div className="facets push" role="group" aria-label={text.context.view}>
@@ -41,10 +46,22 @@ export function Files() {
             {text.context.selectedOnly(selection.size)}
           </button>
         </div>
-        <button type="button" className="quiet" aria-label={text.context.find} title={text.context.find} onClick={() => setFinding(true)}>
+        <button
+          type="button"
+          className="quiet"
+          aria-label={text.context.find}
+          title={text.context.find}
+          onClick={() => setFinding(true)}
+        >
           <Plus />
         </button>
-        <button type="button" className="quiet" aria-label={text.context.reload} title={text.context.reload} onClick={() => loadFiles(true)}>
+        <button
+          type="button"
+          className="quiet"
+          aria-label={text.context.reload}
+          title={text.context.reload}
+          onClick={() => loadFiles(true)}
+        >
           <Refresh />
         </button>
       </div>
@@ -76,7 +93,8 @@ function Browse({ table, selection }: { table: FileTable; selection: ReadonlySet
   useEffect(() => {
     if (filter.only === "changed" && gitChanges.get() === null) void loadGit();
   }, [filter.only]);
-  const isWaiting = (filter.isContent && filter.words !== "" && holding === null) || (filter.only === "changed" && git === null);
+  const isWaiting =
+    (filter.isContent && filter.words !== "" && holding === null) || (filter.only === "changed" && git === null);
   return (
     <>
       <FilterRow filter={filter} onChange={setFilter} />
@@ -132,7 +150,13 @@ function FilterRow({ filter, onChange }: { filter: Filter; onChange: (filter: Fi
         }}
       />
       <div className="row chips">
-        <button type="button" className="chip" aria-pressed={filter.isContent} title={text.context.inContentTitle} onClick={() => onChange({ ...filter, isContent: !filter.isContent })}>
+        <button
+          type="button"
+          className="chip"
+          aria-pressed={filter.isContent}
+          title={text.context.inContentTitle}
+          onClick={() => onChange({ ...filter, isContent: !filter.isContent })}
+        >
           {text.context.inContent}
         </button>
         {(["selected", "changed"] as const).map((only) => (
@@ -188,7 +212,9 @@ function Totals({ table, selection }: { table: FileTable | null; selection: Read
         {selection.size === 0
           ? text.context.nothingSelected
           : text.context.selected(total.files, tokensShort({ tokens: total.tokens, exact: total.isExact }))}
-        {budget !== null && total.tokens > 0 && <span className="muted"> {text.context.ofBudget(total.tokens / budget)}</span>}
+        {budget !== null && total.tokens > 0 && (
+          <span className="muted"> {text.context.ofBudget(total.tokens / budget)}</span>
+        )}
         {table !== null && table.paths.length > 0 && gone > 0 && text.context.gone(gone)}
       </span>
       {selection.size > 0 && (

@@ -1,11 +1,11 @@
 // The file tree. Only the rows in view are rendered. It is one tab stop: arrow keys move, Space selects, Left and Right collapse and expand.
 
 import { type KeyboardEvent, type MouseEvent, useLayoutEffect, useMemo, useRef, useState } from "react";
-import type { FileTable } from "../state/filetable";
-import { type Rows, rowsOf, type Sums, sumsOf, ticked, tickOf, type Tree, treeOf } from "./state/tree";
-import { number, tokensShort } from "../text/words";
-import { text } from "../messages";
 import { Check, Chevron, Dash } from "../kit/icons";
+import { text } from "../messages";
+import type { FileTable } from "../state/filetable";
+import { number, tokensShort } from "../text/words";
+import { type Rows, rowsOf, type Sums, sumsOf, type Tree, ticked, tickOf, treeOf } from "./state/tree";
 
 const ROW_PX = 26;
 const OVERSCAN = 12;
@@ -36,7 +36,10 @@ export function FileTree({ table, selection, matches, git, budget, onSelect }: P
   const box = useRef<HTMLDivElement>(null);
   const window = useWindow(box, rows.nodes.length);
   const [activeId, setActive] = useState("");
-  const active = Math.max(0, rows.nodes.findIndex((node) => tree.ids[node] === activeId));
+  const active = Math.max(
+    0,
+    rows.nodes.findIndex((node) => tree.ids[node] === activeId),
+  );
   const node = rows.nodes[active] ?? -1;
   const toggle = (id: string) => {
     const next = new Set(toggled);
@@ -66,7 +69,10 @@ export function FileTree({ table, selection, matches, git, budget, onSelect }: P
     if (isFolder && !target.closest(".box")) toggle(tree.ids[hit] ?? "");
     else tick(hit);
   };
-  const shown = Array.from(rows.nodes.subarray(window.first, window.last), (at, offset) => ({ at, place: window.first + offset }));
+  const shown = Array.from(rows.nodes.subarray(window.first, window.last), (at, offset) => ({
+    at,
+    place: window.first + offset,
+  }));
   return (
     <div
       id="file-tree"
@@ -134,7 +140,10 @@ function reveal(box: HTMLElement | null, place: number): void {
 }
 
 /** The rows in view and some around them. */
-function useWindow(box: React.RefObject<HTMLDivElement | null>, count: number): { first: number; last: number; page: number } {
+function useWindow(
+  box: React.RefObject<HTMLDivElement | null>,
+  count: number,
+): { first: number; last: number; page: number } {
   const [view, setView] = useState({ top: 0, height: 600 });
   useLayoutEffect(() => {
     const element = box.current;

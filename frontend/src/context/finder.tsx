@@ -2,11 +2,11 @@
 
 import { useState } from "react";
 import type { FindFilesRequest } from "../api/generated";
-import { select } from "./state/select";
-import { findFiles } from "./state/context";
-import { get, use } from "../state/store";
-import { text } from "../messages";
 import { Dialog } from "../kit/dialog";
+import { text } from "../messages";
+import { get, use } from "../state/store";
+import { findFiles } from "./state/context";
+import { select } from "./state/select";
 
 type Source = "git" | "cycle" | "trace";
 const SOURCES: ReadonlyArray<Source> = ["git", "cycle", "trace"];
@@ -65,7 +65,11 @@ function Form({ onClose }: { onClose: () => void }) {
       {source === "git" && (
         <label>
           <span className="muted">{text.context.commit}</span>{" "}
-          <input value={commit} placeholder={text.context.commitPlaceholder} onChange={(event) => change(() => setCommit(event.target.value))} />
+          <input
+            value={commit}
+            placeholder={text.context.commitPlaceholder}
+            onChange={(event) => change(() => setCommit(event.target.value))}
+          />
         </label>
       )}
       {source === "cycle" && (

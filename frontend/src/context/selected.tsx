@@ -2,14 +2,14 @@
 
 import { useMemo, useState } from "react";
 import type { SelectedFile } from "../api/generated";
-import { openPane } from "../state/window";
-import { select } from "./state/select";
-import { changeSet, chosenFiles, showDetail } from "./state/context";
-import { useWindowState } from "../state/windowstate";
-import { get, use } from "../state/store";
-import { number, tokensShort } from "../text/words";
-import { text } from "../messages";
 import { Cross } from "../kit/icons";
+import { text } from "../messages";
+import { get, use } from "../state/store";
+import { openPane } from "../state/window";
+import { useWindowState } from "../state/windowstate";
+import { number, tokensShort } from "../text/words";
+import { changeSet, chosenFiles, showDetail } from "./state/context";
+import { select } from "./state/select";
 
 type Detail = SelectedFile["detail"];
 
@@ -147,7 +147,13 @@ function Sets() {
             ))}
           </select>
           {(["load", "merge", "delete"] as const).map((act) => (
-            <button key={act} type="button" className="small" disabled={isBusy} onClick={() => changeSet({ name: chosen, act })}>
+            <button
+              key={act}
+              type="button"
+              className="small"
+              disabled={isBusy}
+              onClick={() => changeSet({ name: chosen, act })}
+            >
               {text.context.setActs[act]}
             </button>
           ))}
@@ -161,7 +167,12 @@ function Sets() {
           setName("");
         }}
       >
-        <input aria-label={text.context.setName} placeholder={text.context.setName} value={name} onChange={(event) => setName(event.target.value)} />
+        <input
+          aria-label={text.context.setName}
+          placeholder={text.context.setName}
+          value={name}
+          onChange={(event) => setName(event.target.value)}
+        />
         <button type="submit" className="small" disabled={isBusy || name.trim() === ""}>
           {text.context.saveSet}
         </button>

@@ -1,18 +1,18 @@
 // The cycle: its texts, saved as they are typed, the size of the prompt, and Generate.
 
 import { useEffect, useRef, useState } from "react";
-import type { Cycle, CycleHead, PromptView, SettingsView } from "../api/generated";
 import { api } from "../api/client";
+import type { Cycle, CycleHead, PromptView, SettingsView } from "../api/generated";
+import { Chevron, Plus } from "../kit/icons";
+import { text } from "../messages";
+import { chooseCard } from "../settings";
+import { notify, set, use } from "../state/store";
 import { chooseCycle, closePane, openPane } from "../state/window";
+import { number } from "../text/words";
+import { PromptDialog } from "./prompt";
 import { createCycle, generate } from "./state/actions";
 import { adopt, flush, resolve, useDraft, write } from "./state/draft";
 import { fold, unfold, useFolded } from "./state/folding";
-import { chooseCard } from "../settings";
-import { notify, set, use } from "../state/store";
-import { number } from "../text/words";
-import { text } from "../messages";
-import { Chevron, Plus } from "../kit/icons";
-import { PromptDialog } from "./prompt";
 
 const METER_AFTER_MS = 500;
 
@@ -41,7 +41,14 @@ export function CycleCard() {
         >
           <Plus /> {text.cycle.create}
         </button>
-        {hasResponses && !isWanting && <Fold cycle={cycle.id} isFolded={isFolded} isScope={cycle.id === 0} words={draft.context || draft.ephemeral} />}
+        {hasResponses && !isWanting && (
+          <Fold
+            cycle={cycle.id}
+            isFolded={isFolded}
+            isScope={cycle.id === 0}
+            words={draft.context || draft.ephemeral}
+          />
+        )}
         {/* Not a live region: it changes with every pause in typing. A conflict is announced below. */}
         <span className={`saved push is-${draft.status}`} role={draft.status === "failed" ? "alert" : undefined}>
           {text.cycle.saved[draft.status]}
@@ -63,14 +70,32 @@ export function CycleCard() {
           </button>
         </div>
       )}
-      {!isFolded && <Texts isScope={cycle.id === 0} title={draft.title} context={draft.context} ephemeral={draft.ephemeral} onWrite={() => unfold(cycle.id)} />}
+      {!isFolded && (
+        <Texts
+          isScope={cycle.id === 0}
+          title={draft.title}
+          context={draft.context}
+          ephemeral={draft.ephemeral}
+          onWrite={() => unfold(cycle.id)}
+        />
+      )}
       <GenerateRow cycle={cycle} />
     </section>
   );
 }
 
 /** Collapses the cycle's texts to one line, to leave room for the responses. */
-function Fold({ cycle, isFolded, isScope, words }: { cycle: number; isFolded: boolean; isScope: boolean; words: string }) {
+function Fold({
+  cycle,
+  isFolded,
+  isScope,
+  words,
+}: {
+  cycle: number;
+  isFolded: boolean;
+  isScope: boolean;
+  words: string;
+}) {
   const button = useRef<HTMLButtonElement>(null);
   const wasFolded = useRef(isFolded);
   useEffect(() => {
@@ -211,40 +236,45 @@ function GenerateRow({ cycle }: { cycle: Cycle }) {
   return (
     <div className="row generate-row">
       {isManual ? (
-        <button type="button" id="generate" className="primary" onClick={async () => (await flush()) && openPane("manual")}>
+        <button
+          type="button"
+          id="generate"
+          className="primary"
+          onClick={async () => (await flush()) && openPane("manual")}
+        >
           {text.manual.open}
         </button>
       ) : (
         <>
-      <button
-        type="button"
-        id="generate"
-        className="primary"
-        disabled={isBusy}
-        aria-keyshortcuts="Control+Enter"
-        onClick={async () => {
-          if (await flush()) {
-            fold();
-            await generate(n);
-          } else notify({ kind: "error", text: text.cycle.notSaved });
-        }}
-      >
-        {isBusy ? text.cycle.preparing : text.cycle.generate}
-      </button>
-      <label className="count">
-        <input
-          type="number"
-          aria-label={text.cycle.count}
-          min={1}
-          max={workspace.max_n}
-          value={n}
-          onChange={(event) => {
-            const value = Math.round(Number(event.target.value));
-            if (value >= 1) setWanted(Math.min(value, workspace.max_n));
-          }}
-        />
-        <span>{text.cycle.responses(n)}</span>
-      </label>
+          <button
+            type="button"
+            id="generate"
+            className="primary"
+            disabled={isBusy}
+            aria-keyshortcuts="Control+Enter"
+            onClick={async () => {
+              if (await flush()) {
+                fold();
+                await generate(n);
+              } else notify({ kind: "error", text: text.cycle.notSaved });
+            }}
+          >
+            {isBusy ? text.cycle.preparing : text.cycle.generate}
+          </button>
+          <label className="count">
+            <input
+              type="number"
+              aria-label={text.cycle.count}
+              min={1}
+              max={workspace.max_n}
+              value={n}
+              onChange={(event) => {
+                const value = Math.round(Number(event.target.value));
+                if (value >= 1) setWanted(Math.min(value, workspace.max_n));
+              }}
+            />
+            <span>{text.cycle.responses(n)}</span>
+          </label>
         </>
       )}
       <ModeChoice cycle={cycle} />
@@ -275,10 +305,16 @@ function ModeChoice({ cycle }: { cycle: Cycle }) {
     <label className="count mode">
       <span>{text.cycle.mode}</span>
       <select value={cycle.card} disabled={isBusy} onChange={(event) => chooseCard(cycle.id, event.target.value)}>
-        <option value="">{text.cycle.modeSettings(text.cycle.modeWhat(settings.values.provider, settings.values.url))}</option>
+        <option value="">
+          {text.cycle.modeSettings(text.cycle.modeWhat(settings.values.provider, settings.values.url))}
+        </option>
         {settings.cards.map((card) => (
           <option key={card.name} value={card.name}>
-            {card.is_built_in ? (card.provider === "manual" ? text.cycle.modeManual : text.cycle.modeDemo) : text.cycle.modeCard(card.name, text.cycle.modeWhat(card.provider, card.url))}
+            {card.is_built_in
+              ? card.provider === "manual"
+                ? text.cycle.modeManual
+                : text.cycle.modeDemo
+              : text.cycle.modeCard(card.name, text.cycle.modeWhat(card.provider, card.url))}
           </option>
         ))}
         {!isKnown && <option value={cycle.card}>{cycle.card}</option>}
@@ -309,7 +345,10 @@ function Meter({ prompt, files }: { prompt: PromptView; files: number }) {
   const share = prompt.budget ? Math.min(1, prompt.total / prompt.budget) : 0;
   const meter = text.cycle.meter(`${prompt.is_exact ? "" : "~"}${number(prompt.total)}`, prompt.budget);
   return (
-    <span className={prompt.is_over ? "meter is-over" : "meter"} title={[text.cycle.meterTitle(files, prompt.model), prompt.note].join("\n")}>
+    <span
+      className={prompt.is_over ? "meter is-over" : "meter"}
+      title={[text.cycle.meterTitle(files, prompt.model), prompt.note].join("\n")}
+    >
       {prompt.budget !== null && (
         <span className="meter-bar" aria-hidden="true">
           <span style={{ width: `${share * 100}%` }} />

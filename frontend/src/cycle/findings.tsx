@@ -4,11 +4,11 @@ import { useEffect, useState } from "react";
 import { api, errorBody } from "../api/client";
 import { contextApi } from "../api/context";
 import type { ErrorBody, Finding, FindingDecision, FindingsView } from "../api/generated";
-import { attempt } from "../state/attempt";
-import { loadWorkspace } from "../state/window";
-import { use } from "../state/store";
-import { text } from "../messages";
 import { ErrorLine } from "../kit/errorline";
+import { text } from "../messages";
+import { attempt } from "../state/attempt";
+import { use } from "../state/store";
+import { loadWorkspace } from "../state/window";
 
 /** The rule that matches file names: such a finding has no value that a placeholder could replace. */
 const BY_NAME = "secret-file";
@@ -53,7 +53,11 @@ export function Findings({ cycle, onResolved }: { cycle: number; onResolved: () 
                 type="button"
                 className="small"
                 disabled={isBusy}
-                onClick={() => (act === "allow" ? allow(finding) : resolve({ act, fingerprint: finding.fingerprint, path: finding.path }))}
+                onClick={() =>
+                  act === "allow"
+                    ? allow(finding)
+                    : resolve({ act, fingerprint: finding.fingerprint, path: finding.path })
+                }
               >
                 {text.context.findingActs[act]}
               </button>
@@ -91,7 +95,8 @@ type Act = "allow" | "placeholder" | "exclude";
 function acts(finding: Finding): ReadonlyArray<Act> {
   const all: ReadonlyArray<Act> = ["allow", "placeholder", "exclude"];
   return all.filter(
-    (act) => !(act === "placeholder" && finding.rule === BY_NAME) && !(act === "exclude" && finding.path.startsWith("[")),
+    (act) =>
+      !(act === "placeholder" && finding.rule === BY_NAME) && !(act === "exclude" && finding.path.startsWith("[")),
   );
 }
 

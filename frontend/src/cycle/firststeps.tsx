@@ -1,11 +1,11 @@
 // The steps that lead to the first responses, with a sentence on each. Derived from state, like the step bar.
 
+import { Rich } from "../kit/rich";
+import { text } from "../messages";
+import { use } from "../state/store";
 import { useDraft } from "./state/draft";
 import { factsOf } from "./state/facts";
 import { doneSteps, nextStep, type Step } from "./state/next";
-import { use } from "../state/store";
-import { text } from "../messages";
-import { Rich } from "../kit/rich";
 
 export function FirstSteps() {
   const draft = useDraft();

@@ -3,15 +3,15 @@
 import { useEffect, useState } from "react";
 import { api, errorBody } from "../api/client";
 import type { ErrorBody, Finding, HostView, SendingView } from "../api/generated";
-import { attempt } from "../state/attempt";
-import { closeGate, generate } from "./state/actions";
 import { select } from "../context";
-import { get, use } from "../state/store";
-import { text } from "../messages";
-import { number } from "../text/words";
 import { Dialog } from "../kit/dialog";
 import { ErrorLine } from "../kit/errorline";
+import { text } from "../messages";
 import { HostNotice } from "../settings";
+import { attempt } from "../state/attempt";
+import { get, use } from "../state/store";
+import { number } from "../text/words";
+import { closeGate, generate } from "./state/actions";
 
 const MAX_SHOWN_FILES = 12;
 
@@ -65,7 +65,9 @@ function Question({ cycle, n }: { cycle: number; n: number }) {
                 {path}
               </li>
             ))}
-            {view.files.length > MAX_SHOWN_FILES && <li className="muted">{text.cycle.gateMore(view.files.length - MAX_SHOWN_FILES)}</li>}
+            {view.files.length > MAX_SHOWN_FILES && (
+              <li className="muted">{text.cycle.gateMore(view.files.length - MAX_SHOWN_FILES)}</li>
+            )}
           </ul>
           {host && <HostNotice host={host} />}
           {view.findings.length > 0 && <Findings findings={view.findings} onResolved={() => again(turn + 1)} />}
@@ -75,7 +77,12 @@ function Question({ cycle, n }: { cycle: number; n: number }) {
         <button type="button" onClick={closeGate}>
           {text.shell.cancel}
         </button>
-        <button type="button" className="primary push" disabled={view === null || view.findings.length > 0 || isBusy} onClick={send}>
+        <button
+          type="button"
+          className="primary push"
+          disabled={view === null || view.findings.length > 0 || isBusy}
+          onClick={send}
+        >
           {view && !view.is_agreed ? text.cycle.gateAgree(view.host) : text.cycle.gateSend}
         </button>
       </div>
@@ -105,8 +112,8 @@ function Findings({ findings, onResolved }: { findings: ReadonlyArray<Finding>; 
         {findings.map((finding) => (
           <li key={`${finding.path} ${finding.line} ${finding.column} ${finding.fingerprint}`}>
             <span>
-              <span className="path">{text.cycle.gatePlace(finding.path, finding.line)}</span> <span className="flag">{finding.rule}</span>{" "}
-              <code>{finding.masked}</code>
+              <span className="path">{text.cycle.gatePlace(finding.path, finding.line)}</span>{" "}
+              <span className="flag">{finding.rule}</span> <code>{finding.masked}</code>
             </span>
             <span className="row">
               {!finding.path.startsWith("[") && (

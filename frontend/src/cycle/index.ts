@@ -7,4 +7,4 @@ export { ManualScreen } from "./manual";
 export { useDraft } from "./state/draft";
 export { factsOf } from "./state/facts";
 export { unfold } from "./state/folding";
-export { doneSteps, type Facts, nextStep, openSteps, type Step, STEPS } from "./state/next";
+export { doneSteps, type Facts, nextStep, openSteps, STEPS, type Step } from "./state/next";

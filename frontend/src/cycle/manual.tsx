@@ -4,16 +4,16 @@ import { type ClipboardEvent, type RefObject, useEffect, useRef, useState } from
 import { Tab, TabList, TabPanel, Tabs } from "react-aria-components";
 import { api } from "../api/client";
 import type { BoardRow, PromptText, SlotView } from "../api/generated";
-import { attempt } from "../state/attempt";
-import { go, loadBoard, loadGeneration, openPane } from "../state/window";
-import { flush } from "./state/draft";
-import { useWindowState } from "../state/windowstate";
-import { get, notify, use } from "../state/store";
-import { text } from "../messages";
-import { Lines } from "../kit/lines";
 import { Check, Plus } from "../kit/icons";
+import { Lines } from "../kit/lines";
 import { Markdown } from "../kit/markdown";
 import { PaneScreen } from "../kit/pane";
+import { text } from "../messages";
+import { attempt } from "../state/attempt";
+import { get, notify, use } from "../state/store";
+import { go, loadBoard, loadGeneration, openPane } from "../state/window";
+import { useWindowState } from "../state/windowstate";
+import { flush } from "./state/draft";
 
 /** A paste of at least this many characters is taken as a whole answer. */
 const LARGE_PASTE_CHARS = 1_000;
@@ -39,7 +39,15 @@ export function ManualScreen() {
   );
 }
 
-function Copy({ cycle, copied, onCopied }: { cycle: number; copied: PromptText | null; onCopied: (prompt: PromptText) => void }) {
+function Copy({
+  cycle,
+  copied,
+  onCopied,
+}: {
+  cycle: number;
+  copied: PromptText | null;
+  onCopied: (prompt: PromptText) => void;
+}) {
   const isBusy = use((state) => state.busy.has("copy"));
   const [hasCopyFailed, setCopyFailed] = useState(false);
   const box = useRef<HTMLTextAreaElement>(null);
@@ -69,7 +77,9 @@ function Copy({ cycle, copied, onCopied }: { cycle: number; copied: PromptText |
           {copied && hasCopyFailed && text.manual.selectIt}
         </span>
       </div>
-      {copied && hasCopyFailed && <textarea ref={box} readOnly rows={6} value={copied.text} aria-label={text.manual.promptText} />}
+      {copied && hasCopyFailed && (
+        <textarea ref={box} readOnly rows={6} value={copied.text} aria-label={text.manual.promptText} />
+      )}
     </>
   );
 }
@@ -92,7 +102,12 @@ function Answers({ cycle, prompt }: { cycle: number; prompt: PromptText | null }
   const version = generation?.slots.find((each) => each.slot === slot)?.version;
   const save = (answer: string) =>
     attempt("paste", async () => {
-      const order = { slot, text: answer, generation: prompt ? null : (generation?.id ?? null), prompt: prompt?.sha256 ?? "" };
+      const order = {
+        slot,
+        text: answer,
+        generation: prompt ? null : (generation?.id ?? null),
+        prompt: prompt?.sha256 ?? "",
+      };
       const made = await api.paste(cycle, order);
       if (get().place.generation !== made.id) go({ ...get().place, generation: made.id, slot: null }, true);
       await Promise.all([loadGeneration(), loadBoard()]);
@@ -116,18 +131,30 @@ function Answers({ cycle, prompt }: { cycle: number; prompt: PromptText | null }
             </button>
           ))}
         </div>
-        <button type="button" disabled={filled.size === 0} onClick={() => go({ ...get().place, pane: null, detail: "", slot: null })}>
+        <button
+          type="button"
+          disabled={filled.size === 0}
+          onClick={() => go({ ...get().place, pane: null, detail: "", slot: null })}
+        >
           {text.manual.toBoard}
         </button>
       </div>
-      <Tabs selectedKey={String(slot)} onSelectionChange={(key) => {
+      <Tabs
+        selectedKey={String(slot)}
+        onSelectionChange={(key) => {
           setMovedTo(0);
           open(Number(key));
-        }}>
+        }}
+      >
         <div className="row">
           <TabList aria-label={text.manual.answers} className="tabs">
             {slots.map((each) => (
-              <Tab key={each} id={String(each)} className="tab" aria-label={text.manual.tab(each, stateOf(each, filled, board?.rows))}>
+              <Tab
+                key={each}
+                id={String(each)}
+                className="tab"
+                aria-label={text.manual.tab(each, stateOf(each, filled, board?.rows))}
+              >
                 {filled.has(each) && <Check />}
                 {each}
               </Tab>
@@ -142,7 +169,17 @@ function Answers({ cycle, prompt }: { cycle: number; prompt: PromptText | null }
         {slots.map((each) => (
           <TabPanel key={each} id={String(each)} className="panel">
             {each === slot && (
-              <Answer key={`${generation?.id} ${slot} ${version}`} cycle={cycle} version={version ?? 0} generation={generation?.id ?? null} slot={slot} isFilled={filled.has(slot)} isRaw={isRaw} isNext={movedTo === slot} onSave={save} />
+              <Answer
+                key={`${generation?.id} ${slot} ${version}`}
+                cycle={cycle}
+                version={version ?? 0}
+                generation={generation?.id ?? null}
+                slot={slot}
+                isFilled={filled.has(slot)}
+                isRaw={isRaw}
+                isNext={movedTo === slot}
+                onSave={save}
+              />
             )}
           </TabPanel>
         ))}
@@ -174,7 +211,11 @@ function Answer({ cycle, version, generation, slot, isFilled, isRaw, isNext, onS
   const [typed, setTyped] = useWindowState<string | null>(`manual ${cycle} ${generation} ${slot} ${version}`, null);
   useEffect(() => {
     let isCurrent = true;
-    if (generation !== null && isFilled) api.slot(generation, slot).then((found) => isCurrent && setView(found), () => null);
+    if (generation !== null && isFilled)
+      api.slot(generation, slot).then(
+        (found) => isCurrent && setView(found),
+        () => null,
+      );
     return () => {
       isCurrent = false;
     };
@@ -197,7 +238,9 @@ function Answer({ cycle, version, generation, slot, isFilled, isRaw, isNext, onS
   };
   return (
     <div className="manual-answer">
-      {!isFilled && shown === "" && <PasteHere slot={slot} field={field} isNext={isNext} onText={(pasted) => take(pasted)} />}
+      {!isFilled && shown === "" && (
+        <PasteHere slot={slot} field={field} isNext={isNext} onText={(pasted) => take(pasted)} />
+      )}
       <textarea
         ref={field}
         rows={12}
@@ -207,7 +250,11 @@ function Answer({ cycle, version, generation, slot, isFilled, isRaw, isNext, onS
         onPaste={onPaste}
         onChange={(event) => setTyped(event.target.value)}
       />
-      <button type="button" disabled={isBusy || shown.trim() === "" || (isFilled && shown === view?.text)} onClick={() => save(shown)}>
+      <button
+        type="button"
+        disabled={isBusy || shown.trim() === "" || (isFilled && shown === view?.text)}
+        onClick={() => save(shown)}
+      >
         {isFilled ? text.manual.saveAgain : text.manual.save}
       </button>
     </div>

@@ -4,15 +4,15 @@ import { type ReactNode, type RefObject, useEffect, useMemo, useRef, useState } 
 import { api, errorBody } from "../api/client";
 import { contextApi } from "../api/context";
 import type { Count, ErrorBody, PromptChange, PromptView, SectionView } from "../api/generated";
-import { openPane } from "../state/window";
-import { use } from "../state/store";
-import { dropCodePoints } from "../state/livetext";
-import { number } from "../text/words";
-import { text } from "../messages";
 import { Dialog } from "../kit/dialog";
 import { DiffBox } from "../kit/diffbox";
-import { Findings } from "./findings";
 import { ErrorLine } from "../kit/errorline";
+import { text } from "../messages";
+import { dropCodePoints } from "../state/livetext";
+import { use } from "../state/store";
+import { openPane } from "../state/window";
+import { number } from "../text/words";
+import { Findings } from "./findings";
 
 const VIEWS = ["text", "change", "secrets"] as const;
 
@@ -51,7 +51,9 @@ function Preview({ cycle, onClose }: Props) {
       <div className="facets" role="group" aria-label={text.context.promptView}>
         {VIEWS.map((each) => (
           <button key={each} type="button" aria-pressed={view === each} onClick={() => openPane("prompt", each)}>
-            {each === "secrets" && prompt?.findings ? text.context.secretsCount(prompt.findings) : text.context.promptViews[each]}
+            {each === "secrets" && prompt?.findings
+              ? text.context.secretsCount(prompt.findings)
+              : text.context.promptViews[each]}
           </button>
         ))}
       </div>
@@ -62,7 +64,11 @@ function Preview({ cycle, onClose }: Props) {
       {view === "secrets" && <Findings cycle={cycle} onResolved={() => setTurn((before) => before + 1)} />}
       <div className="row buttons">
         {prompt && (
-          <button type="button" disabled={prompt.findings > 0 && prompt.is_blocked} onClick={() => navigator.clipboard.writeText(prompt.text)}>
+          <button
+            type="button"
+            disabled={prompt.findings > 0 && prompt.is_blocked}
+            onClick={() => navigator.clipboard.writeText(prompt.text)}
+          >
             {text.shell.copy}
           </button>
         )}
@@ -103,15 +109,18 @@ function Sections({ prompt }: { prompt: PromptView }) {
       <div className="prompt-map">
         <ol className="sections">
           {prompt.sections.map((section, index) => (
-            <Part key={section.name} count={section.count} most={most} onClick={() => box.current?.children[index]?.scrollIntoView({ block: "start" })}>
+            <Part
+              key={section.name}
+              count={section.count}
+              most={most}
+              onClick={() => box.current?.children[index]?.scrollIntoView({ block: "start" })}
+            >
               {section.name} <span className="muted">{text.cycle.sections[section.name]}</span>
             </Part>
           ))}
           <li className={prompt.is_over ? "total is-over" : "total"}>
             <span>{prompt.is_over ? text.cycle.totalTooLong : text.cycle.total}</span>
-            <span className="cost push">
-              {text.cycle.totalOf(prompt.total, prompt.budget)}
-            </span>
+            <span className="cost push">{text.cycle.totalOf(prompt.total, prompt.budget)}</span>
           </li>
           {prompt.note && <li className="muted note">{prompt.note}</li>}
           {prompt.shared !== null && <li className="muted note">{text.cycle.shared(prompt.shared)}</li>}
@@ -121,7 +130,12 @@ function Sections({ prompt }: { prompt: PromptView }) {
             <h3>{text.context.byFile}</h3>
             <ol className="sections">
               {files.map((file) => (
-                <Part key={file.path} count={file.count} most={most} onClick={() => jump(box, prompt, parts, file.start)}>
+                <Part
+                  key={file.path}
+                  count={file.count}
+                  most={most}
+                  onClick={() => jump(box, prompt, parts, file.start)}
+                >
                   <span className="path">{file.path}</span>
                   {file.detail !== "full" && <span className="muted"> {file.detail}</span>}
                 </Part>
@@ -140,7 +154,17 @@ function Sections({ prompt }: { prompt: PromptView }) {
   );
 }
 
-function Part({ count, most, onClick, children }: { count: Count; most: number; onClick: () => void; children: ReactNode }) {
+function Part({
+  count,
+  most,
+  onClick,
+  children,
+}: {
+  count: Count;
+  most: number;
+  onClick: () => void;
+  children: ReactNode;
+}) {
   return (
     <li>
       <button type="button" className="quiet" onClick={onClick}>
@@ -158,7 +182,12 @@ function Part({ count, most, onClick, children }: { count: Count; most: number; 
 }
 
 /** Scrolls to an offset in the text, in code points. */
-function jump(box: RefObject<HTMLDivElement | null>, prompt: PromptView, parts: ReadonlyArray<string>, start: number): void {
+function jump(
+  box: RefObject<HTMLDivElement | null>,
+  prompt: PromptView,
+  parts: ReadonlyArray<string>,
+  start: number,
+): void {
   const index = prompt.sections.findIndex((section) => section.start <= start && start < section.end);
   const part = parts[index];
   const node = box.current?.children[index]?.firstChild;

@@ -4,16 +4,16 @@
 
 import { useState } from "react";
 import { api } from "../api/client";
-import { importHistory } from "../api/transfer";
 import type { HistoryRow, HistoryView, Hit, SearchView } from "../api/generated";
-import { attempt } from "../state/attempt";
-import { chooseCycle, loadWorkspace, openPane } from "../state/window";
-import { useAnswer } from "../state/answer";
-import { notify, use } from "../state/store";
-import { text } from "../messages";
-import { moment } from "../text/words";
+import { importHistory } from "../api/transfer";
 import { ErrorLine } from "../kit/errorline";
 import { PaneScreen } from "../kit/pane";
+import { text } from "../messages";
+import { useAnswer } from "../state/answer";
+import { attempt } from "../state/attempt";
+import { notify, use } from "../state/store";
+import { chooseCycle, loadWorkspace, openPane } from "../state/window";
+import { moment } from "../text/words";
 import { CycleRecord, VersionText } from "./record";
 
 const FIND = "find/";
@@ -134,7 +134,12 @@ function CycleRow({ row }: { row: HistoryRow }) {
   const title = row.id === 0 ? text.history.scopeTitle : row.title || text.history.untitled;
   return (
     <li>
-      <button type="button" className="record-row" aria-current={isHere ? "true" : undefined} onClick={() => openPane("history", String(row.id))}>
+      <button
+        type="button"
+        className="record-row"
+        aria-current={isHere ? "true" : undefined}
+        onClick={() => openPane("history", String(row.id))}
+      >
         <span className="record-id">{row.id}</span>
         <span className="record-title">{title}</span>
         <span className="muted">{text.history.row(row.responses, row.tokens)}</span>
@@ -177,7 +182,9 @@ function HitRow({ hit }: { hit: Hit }) {
         }}
       >
         <span className="record-title">
-          {isResponse ? text.history.hitResponse(cycle, generation, slot, version) : text.history.hitCycle(cycle, hit.title)}
+          {isResponse
+            ? text.history.hitResponse(cycle, generation, slot, version)
+            : text.history.hitCycle(cycle, hit.title)}
         </span>
         <span className="muted excerpt">{hit.excerpt}</span>
       </button>

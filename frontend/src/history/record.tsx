@@ -1,21 +1,28 @@
 // The record of one cycle: its generations, every version of their responses, what was accepted when, and Restore.
 
 import { useState } from "react";
+import { Restore } from "../accept";
 import { api } from "../api/client";
-import type { Acceptance, AcceptedFile, GenerationSummary, RecordView, VersionRow, VersionView } from "../api/generated";
-import { attempt } from "../state/attempt";
-import { chooseCycle, go, loadWorkspace, openPane } from "../state/window";
+import type {
+  Acceptance,
+  AcceptedFile,
+  GenerationSummary,
+  RecordView,
+  VersionRow,
+  VersionView,
+} from "../api/generated";
+import { Dialog } from "../kit/dialog";
+import { ErrorLine } from "../kit/errorline";
+import { StatusIcon } from "../kit/icons";
+import { Lines } from "../kit/lines";
+import { Markdown } from "../kit/markdown";
+import { text } from "../messages";
 import { useAnswer } from "../state/answer";
+import { attempt } from "../state/attempt";
 import { NOWHERE } from "../state/place";
 import { notify, use } from "../state/store";
-import { text } from "../messages";
+import { chooseCycle, go, loadWorkspace, openPane } from "../state/window";
 import { moment } from "../text/words";
-import { Lines } from "../kit/lines";
-import { Dialog } from "../kit/dialog";
-import { StatusIcon } from "../kit/icons";
-import { Markdown } from "../kit/markdown";
-import { ErrorLine } from "../kit/errorline";
-import { Restore } from "../accept";
 
 export function CycleRecord({ cycle }: { cycle: number }) {
   const [view, error] = useAnswer<RecordView>(() => api.record(cycle), `record ${cycle}`);
@@ -111,7 +118,9 @@ function Generation({ generation, versions }: { generation: GenerationSummary; v
                   type="button"
                   className="quiet small"
                   aria-label={text.history.openVersion(older.slot, older.version)}
-                  onClick={() => openPane("history", [generation.cycle, generation.id, older.slot, older.version].join("/"))}
+                  onClick={() =>
+                    openPane("history", [generation.cycle, generation.id, older.slot, older.version].join("/"))
+                  }
                 >
                   {text.history.version(older.version)}
                 </button>
@@ -127,12 +136,19 @@ function Accepted({ acceptance }: { acceptance: Acceptance }) {
   return (
     <li className="row accepted-row">
       <span>
-        {text.history.acceptance(moment(acceptance.created_at), acceptance.slot, acceptance.generation, acceptance.version)}
+        {text.history.acceptance(
+          moment(acceptance.created_at),
+          acceptance.slot,
+          acceptance.generation,
+          acceptance.version,
+        )}
         <span className="muted accepted-files">{acceptance.files.map(fileOf).join(", ")}</span>
       </span>
       <span className="row push">
         <span className="muted">
-          {acceptance.restored_at === null ? text.history.inForce : text.history.restoredAt(moment(acceptance.restored_at))}
+          {acceptance.restored_at === null
+            ? text.history.inForce
+            : text.history.restoredAt(moment(acceptance.restored_at))}
         </span>
         <Restore acceptance={acceptance} isRedo={acceptance.restored_at !== null} />
       </span>

@@ -42,7 +42,9 @@ async function extensions(path: string): Promise<Extension[]> {
 }
 
 /** Loads what a diff needs. Returns a function that shows the diff in an element and returns one that removes it. */
-export async function prepareDiff(view: Texts): Promise<(parent: HTMLElement, layout: Layout, isFolded: boolean) => () => void> {
+export async function prepareDiff(
+  view: Texts,
+): Promise<(parent: HTMLElement, layout: Layout, isFolded: boolean) => () => void> {
   const shared = await extensions(view.path);
   return (parent, layout, isFolded) => show(parent, view, { layout, isFolded }, shared);
 }

@@ -1,8 +1,8 @@
 // A screen over the main view, with a title and a way back. Escape also closes it.
 
 import { type ReactNode, useEffect, useRef } from "react";
-import { closePane } from "../state/window";
 import { text } from "../messages";
+import { closePane } from "../state/window";
 import { Cross } from "./icons";
 
 export function PaneScreen({ title, className, children }: { title: string; className: string; children: ReactNode }) {

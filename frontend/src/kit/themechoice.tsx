@@ -1,7 +1,7 @@
 // The choice of the theme.
 
 import { text } from "../messages";
-import { chooseTheme, isInVSCode, type Theme, THEMES, useTheme } from "./theme";
+import { chooseTheme, isInVSCode, THEMES, type Theme, useTheme } from "./theme";
 
 export function ThemeChoice() {
   const theme = useTheme();

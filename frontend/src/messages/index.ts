@@ -2,8 +2,8 @@
 //
 // Each area keeps its texts in `messages/<language>`; one file here for each language puts them together.
 
-import { en } from "./en";
 import { type Language, language } from "../text/language";
+import { en } from "./en";
 
 /** The shape of English, whatever the words: what TypeScript infers as one text of several may be any. */
 type Worded<T> = T extends string

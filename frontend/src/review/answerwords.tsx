@@ -3,10 +3,10 @@
 import { useEffect, useRef } from "react";
 import type { ReadingView, SlotProgress, Words } from "../api/generated";
 import { correct } from "../board";
-import { useWindowState } from "../state/windowstate";
-import { use } from "../state/store";
-import { text } from "../messages";
 import { Markdown } from "../kit/markdown";
+import { text } from "../messages";
+import { use } from "../state/store";
+import { useWindowState } from "../state/windowstate";
 
 const PARTS = ["summary", "plan", "activity"] as const;
 
@@ -107,7 +107,13 @@ export function Corrected({ progress: { slot, version } }: { progress: SlotProgr
   return (
     <>
       <span className="badge">{text.review.edited}</span>
-      <button type="button" className="small" disabled={isBusy} title={text.review.revertTitle} onClick={() => correct(slot, { version })}>
+      <button
+        type="button"
+        className="small"
+        disabled={isBusy}
+        title={text.review.revertTitle}
+        onClick={() => correct(slot, { version })}
+      >
         {text.review.revert}
       </button>
     </>

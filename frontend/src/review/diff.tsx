@@ -2,15 +2,15 @@
 
 import { useEffect, useState } from "react";
 import { errorBody } from "../api/client";
-import { reviewApi } from "../api/review";
 import type { BlockView, DiffView, ErrorBody, GenerationView } from "../api/generated";
-import type { Layout } from "../kit/diffeditor";
-import { useWindowState } from "../state/windowstate";
-import { use } from "../state/store";
-import { isActive } from "../text/words";
-import { text } from "../messages";
+import { reviewApi } from "../api/review";
 import { DiffBox } from "../kit/diffbox";
+import type { Layout } from "../kit/diffeditor";
 import { ErrorLine } from "../kit/errorline";
+import { text } from "../messages";
+import { use } from "../state/store";
+import { useWindowState } from "../state/windowstate";
+import { isActive } from "../text/words";
 
 const NARROW = matchMedia("(max-width: 900px)");
 /** A larger diff takes the browser a while, so it is shown on demand. */
@@ -42,7 +42,9 @@ export function Diff({ generation, slot, files }: Props) {
         >
           {files.map((file) => (
             <option key={file.path} value={file.path}>
-              {file.change === "same" ? text.review.fileUnchanged(file.path) : text.review.fileChanged(file.path, file.added, file.removed)}
+              {file.change === "same"
+                ? text.review.fileUnchanged(file.path)
+                : text.review.fileChanged(file.path, file.added, file.removed)}
             </option>
           ))}
         </select>
@@ -70,7 +72,9 @@ export function Diff({ generation, slot, files }: Props) {
           ))}
         </div>
       </div>
-      {path !== null && <DiffText key={path} {...{ generation: generation.id, slot, path, against, layout, isFolded }} />}
+      {path !== null && (
+        <DiffText key={path} {...{ generation: generation.id, slot, path, against, layout, isFolded }} />
+      )}
     </div>
   );
 }
@@ -121,7 +125,15 @@ function DiffText({ generation, slot, path, against, layout, isFolded }: TextPro
           </button>
         </p>
       ) : (
-        view && <DiffBox path={view.path} before={view.before ?? ""} after={view.after ?? ""} layout={layout} isFolded={isFolded} />
+        view && (
+          <DiffBox
+            path={view.path}
+            before={view.before ?? ""}
+            after={view.after ?? ""}
+            layout={layout}
+            isFolded={isFolded}
+          />
+        )
       )}
     </>
   );
@@ -133,5 +145,8 @@ function note(view: DiffView): string {
   if (view.action === "mode") return text.review.changesMode(view.after_slot);
   if (view.before === null) return text.review.isNew(view.before_kind, view.before_slot);
   if (view.after === null) return text.review.isMissing(view.after_slot);
-  return text.review.fromTo(text.review.side(view.before_kind, view.before_slot), text.review.side("response", view.after_slot));
+  return text.review.fromTo(
+    text.review.side(view.before_kind, view.before_slot),
+    text.review.side("response", view.after_slot),
+  );
 }

@@ -3,12 +3,12 @@
 import { useState } from "react";
 import { followUpApi } from "../api/followup";
 import type { BoardRow, GenerationView, MadeFrom, SlotProgress } from "../api/generated";
+import { Dialog } from "../kit/dialog";
+import { text } from "../messages";
 import { attempt } from "../state/attempt";
+import { use } from "../state/store";
 import { goTo } from "../state/window";
 import { followUp, isAsking, isBroken, MAX_ROUNDS, othersOf } from "./state/followup";
-import { use } from "../state/store";
-import { text } from "../messages";
-import { Dialog } from "../kit/dialog";
 
 interface Props {
   generation: GenerationView;
@@ -45,7 +45,12 @@ function Form({ generation, progress, row, onClose }: Props & { onClose: () => v
       <p>{text.followup.explain}</p>
       <label className="follow-up-words">
         {text.followup.words}
-        <textarea rows={4} value={words} placeholder={text.followup.placeholder} onChange={(event) => setWords(event.target.value)} />
+        <textarea
+          rows={4}
+          value={words}
+          placeholder={text.followup.placeholder}
+          onChange={(event) => setWords(event.target.value)}
+        />
       </label>
       {canRepair && (
         <div className="row">
@@ -69,7 +74,10 @@ function Form({ generation, progress, row, onClose }: Props & { onClose: () => v
       )}
       <label className="row">
         {text.followup.other}
-        <select value={other ?? ""} onChange={(event) => setOther(event.target.value === "" ? null : Number(event.target.value))}>
+        <select
+          value={other ?? ""}
+          onChange={(event) => setOther(event.target.value === "" ? null : Number(event.target.value))}
+        >
           <option value="">{text.followup.none}</option>
           {othersOf(generation, slot).map((each) => (
             <option key={each.slot} value={each.slot}>
@@ -110,11 +118,18 @@ export function MadeFromLine({ generation, slot, made }: { generation: number; s
         <button type="button" className="quiet small" onClick={() => goTo(made.slot)}>
           {text.followup.made(made)}
         </button>
-        <button type="button" className="quiet small" aria-expanded={asked !== null} onClick={() => (asked === null ? show() : setAsked(null))}>
+        <button
+          type="button"
+          className="quiet small"
+          aria-expanded={asked !== null}
+          onClick={() => (asked === null ? show() : setAsked(null))}
+        >
           {asked === null ? text.followup.show : text.followup.hide}
         </button>
       </div>
-      {asked !== null && <textarea className="follow-up-request" rows={8} readOnly aria-label={text.followup.show} value={asked} />}
+      {asked !== null && (
+        <textarea className="follow-up-request" rows={8} readOnly aria-label={text.followup.show} value={asked} />
+      )}
     </>
   );
 }

@@ -1,14 +1,14 @@
 // Picks files, hunks and lines of a response. They go into the plan, next to picks from other responses.
 
 import { useEffect, useState } from "react";
+import { changedLines, type Picked, pickedOf, planOf, setPlan, withPicked } from "../accept";
 import { acceptApi } from "../api/accept";
 import { errorBody } from "../api/client";
 import type { BlockView, ErrorBody, Hunk, HunkLine, HunksView } from "../api/generated";
-import { changedLines, type Picked, pickedOf, withPicked, planOf, setPlan } from "../accept";
-import { use } from "../state/store";
-import { text } from "../messages";
-import { Lines } from "../kit/lines";
 import { ErrorLine } from "../kit/errorline";
+import { Lines } from "../kit/lines";
+import { text } from "../messages";
+import { use } from "../state/store";
 
 interface Props {
   generation: number;
@@ -51,21 +51,33 @@ function PickFile({ generation, slot, file }: { generation: number; slot: number
   return (
     <section className="pick-file" aria-label={file.path}>
       <label className="row pick-head">
-        <Tick state={picked === "all" ? "all" : picked === "none" ? "none" : "some"} onChange={() => put(picked === "all" ? "none" : "all")} />
+        <Tick
+          state={picked === "all" ? "all" : picked === "none" ? "none" : "some"}
+          onChange={() => put(picked === "all" ? "none" : "all")}
+        />
         <span className="path">{file.path}</span>
         <Lines change={file.change} added={file.added} removed={file.removed} />
       </label>
       {error && <ErrorLine error={error} />}
       {view?.problem && <p className="muted">{view.problem}</p>}
       {hunks.map((hunk) => (
-        <PickHunk key={hunk.number} hunk={hunk} lines={linesOf(picked, hunk)} onChange={(lines) => put(withLines(picked, hunks, hunk, lines))} />
+        <PickHunk
+          key={hunk.number}
+          hunk={hunk}
+          lines={linesOf(picked, hunk)}
+          onChange={(lines) => put(withLines(picked, hunks, hunk, lines))}
+        />
       ))}
     </section>
   );
 }
 
 const linesOf = (picked: Picked, hunk: Hunk): ReadonlySet<number> =>
-  picked === "all" ? new Set(changedLines(hunk)) : picked === "none" ? new Set() : (picked.get(hunk.number) ?? new Set());
+  picked === "all"
+    ? new Set(changedLines(hunk))
+    : picked === "none"
+      ? new Set()
+      : (picked.get(hunk.number) ?? new Set());
 
 function withLines(picked: Picked, hunks: ReadonlyArray<Hunk>, hunk: Hunk, lines: ReadonlySet<number>): Picked {
   return new Map(hunks.map((each) => [each.number, each === hunk ? lines : linesOf(picked, each)]));

@@ -1,8 +1,8 @@
 // The model's text as it streams in. It is appended to the page once a frame, and the whole is never laid out again.
 
 import { useEffect, useRef, useSyncExternalStore } from "react";
-import type { LiveResponse, LiveText } from "../state/livetext";
 import { text as messages } from "../messages";
+import type { LiveResponse, LiveText } from "../state/livetext";
 
 /** The last block is laid out again with every piece; finished blocks only while they are in view. */
 const BLOCK_CHARS = 8_000;
@@ -117,4 +117,5 @@ class Writer {
 }
 
 /** The estimated number of lines that a block takes on the page. */
-const linesOf = (block: string) => block.split("\n").reduce((lines, { length }) => lines + Math.max(1, Math.ceil(length / LINE_CHARS)), -1);
+const linesOf = (block: string) =>
+  block.split("\n").reduce((lines, { length }) => lines + Math.max(1, Math.ceil(length / LINE_CHARS)), -1);

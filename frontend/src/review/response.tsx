@@ -1,25 +1,25 @@
 // One response: its progress, then the parsed answer, its diff, picks or raw text.
 
 import { useState } from "react";
-import type { BlockView, Doubt, GenerationView, PlannedWrite, ReadingView, SlotProgress } from "../api/generated";
 import { accept, WriteDialog } from "../accept";
-import { openPane, showFacet } from "../state/window";
-import { correct, Checks, ResponseChecksPanel, JudgeBar, Bar, Figures, SlotButtons } from "../board";
-import { useWindowState } from "../state/windowstate";
+import type { BlockView, Doubt, GenerationView, PlannedWrite, ReadingView, SlotProgress } from "../api/generated";
+import { Bar, Checks, correct, Figures, JudgeBar, ResponseChecksPanel, SlotButtons } from "../board";
+import { ErrorLine } from "../kit/errorline";
+import { Flag } from "../kit/flag";
+import { Lines } from "../kit/lines";
+import { Rich } from "../kit/rich";
+import { text } from "../messages";
+import type { LiveResponse } from "../state/livetext";
 import type { Facet } from "../state/place";
 import { use } from "../state/store";
-import type { LiveResponse } from "../state/livetext";
+import { openPane, showFacet } from "../state/window";
+import { useWindowState } from "../state/windowstate";
 import { isActive } from "../text/words";
-import { text } from "../messages";
 import { AnswerWords, Corrected } from "./answerwords";
-import { Lines } from "../kit/lines";
 import { Diff } from "./diff";
 import { FollowUp, MadeFromLine } from "./followup";
-import { ErrorLine } from "../kit/errorline";
 import { Picker } from "./pick";
 import { RawText } from "./rawtext";
-import { Rich } from "../kit/rich";
-import { Flag } from "../kit/flag";
 
 const FACETS: ReadonlyArray<readonly [Facet, string]> = [
   ["answer", "p"],
@@ -56,10 +56,17 @@ export function ResponsePanel({ generation, progress }: { generation: Generation
         {progress.version > 1 && <Versions generation={generation} progress={progress} />}
         {progress.finish_reason === "corrected" && <Corrected progress={progress} />}
         <SlotButtons progress={progress} />
-        {!isActive(progress) && <FollowUp key={`${generation.id} ${progress.slot}`} generation={generation} progress={progress} row={row} />}
+        {!isActive(progress) && (
+          <FollowUp key={`${generation.id} ${progress.slot}`} generation={generation} progress={progress} row={row} />
+        )}
       </div>
       {row?.made_from && (
-        <MadeFromLine key={`made ${generation.id} ${progress.slot}`} generation={generation.id} slot={progress.slot} made={row.made_from} />
+        <MadeFromLine
+          key={`made ${generation.id} ${progress.slot}`}
+          generation={generation.id}
+          slot={progress.slot}
+          made={row.made_from}
+        />
       )}
       {row?.why && !isActive(progress) && (
         <p className="muted">
@@ -130,7 +137,8 @@ function Answer({ progress, reading }: { progress: SlotProgress; reading: Readin
 /** Every flag of the answer and of its files, with the paths it applies to. */
 function flagsOf(reading: ReadingView): ReadonlyMap<string, ReadonlyArray<string>> {
   const found = new Map<string, string[]>(reading.flags.map((flag) => [flag, []]));
-  for (const file of reading.files) for (const flag of file.flags) found.set(flag, [...(found.get(flag) ?? []), file.path]);
+  for (const file of reading.files)
+    for (const flag of file.flags) found.set(flag, [...(found.get(flag) ?? []), file.path]);
   return found;
 }
 
@@ -154,7 +162,9 @@ const canWrite = (file: BlockView) => file.change !== "same" && !file.flags.incl
 
 function AnswerFiles({ slot, files }: { slot: number; files: ReadonlyArray<BlockView> }) {
   const isBusy = use((state) => state.busy.has("accept"));
-  const [left, setLeft] = useState<ReadonlySet<string>>(() => new Set(files.map((file) => file.path).filter(isOwnPolicy)));
+  const [left, setLeft] = useState<ReadonlySet<string>>(
+    () => new Set(files.map((file) => file.path).filter(isOwnPolicy)),
+  );
   const [writes, setWrites] = useState<ReadonlyArray<PlannedWrite> | null>(null);
   const [isMerging, setMerging] = useState(false);
   const [doubts, setDoubts] = useState<ReadonlyArray<Doubt>>([]);
@@ -189,7 +199,14 @@ function AnswerFiles({ slot, files }: { slot: number; files: ReadonlyArray<Block
         ))}
       </ul>
       <div className="row">
-        <button type="button" id="accept" className="primary" disabled={chosen.length === 0 || isBusy} onClick={() => preview(false)} aria-keyshortcuts="a">
+        <button
+          type="button"
+          id="accept"
+          className="primary"
+          disabled={chosen.length === 0 || isBusy}
+          onClick={() => preview(false)}
+          aria-keyshortcuts="a"
+        >
           {chosen.length === 0 ? text.accept.nothing : text.accept.accept(chosen.length)}
         </button>
       </div>
@@ -200,7 +217,9 @@ function AnswerFiles({ slot, files }: { slot: number; files: ReadonlyArray<Block
         action={text.accept.write(chosen.length)}
         onClose={close}
         confirmed={confirmed}
-        onConfirm={(path, isOn) => preview(isMerging, isOn ? [...confirmed, path] : confirmed.filter((each) => each !== path))}
+        onConfirm={(path, isOn) =>
+          preview(isMerging, isOn ? [...confirmed, path] : confirmed.filter((each) => each !== path))
+        }
         onWrite={async () => {
           if (await accept(slot, chosen, false, isMerging, confirmed)) close();
         }}
@@ -227,11 +246,7 @@ function Versions({ generation, progress }: { generation: GenerationView; progre
   return (
     <span className="row">
       <span className="muted">{text.review.version(progress.version)}</span>
-      <button
-        type="button"
-        className="quiet small"
-        onClick={() => openPane("history", `${generation.cycle}`)}
-      >
+      <button type="button" className="quiet small" onClick={() => openPane("history", `${generation.cycle}`)}>
         {text.review.earlier}
       </button>
     </span>
@@ -241,7 +256,10 @@ function Versions({ generation, progress }: { generation: GenerationView; progre
 /** The model's text, which can be edited as a new version. */
 function Raw({ live, progress }: { live: LiveResponse; progress: SlotProgress }) {
   const generation = use((state) => state.place.generation);
-  const [draft, setDraft] = useWindowState<string | null>(`correction ${generation} ${progress.slot} ${progress.version}`, null);
+  const [draft, setDraft] = useWindowState<string | null>(
+    `correction ${generation} ${progress.slot} ${progress.version}`,
+    null,
+  );
   const isBusy = use((state) => state.busy.has(`correct ${progress.slot}`));
   if (draft === null) {
     return (

@@ -2,17 +2,17 @@
 
 import { memo } from "react";
 import { Tab, TabList, TabPanel, Tabs } from "react-aria-components";
+import { PlanBar, RestoreBar } from "../accept";
 import type { SlotProgress } from "../api/generated";
-import { go, goTo } from "../state/window";
-import { outcomeOf, Board, CheckBar, AllButtons } from "../board";
+import { AllButtons, Board, CheckBar, outcomeOf } from "../board";
+import { FirstSteps } from "../cycle";
+import { Failing, Passing, StatusIcon } from "../kit/icons";
+import { text } from "../messages";
 import { NOWHERE } from "../state/place";
 import { use } from "../state/store";
+import { go, goTo } from "../state/window";
 import { clock, isActive } from "../text/words";
-import { text } from "../messages";
-import { Failing, Passing, StatusIcon } from "../kit/icons";
 import { ResponsePanel } from "./response";
-import { FirstSteps } from "../cycle";
-import { RestoreBar, PlanBar } from "../accept";
 
 export function Responses() {
   const isNone = use((state) => state.workspace !== null && state.place.generation === null);

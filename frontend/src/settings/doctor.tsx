@@ -1,9 +1,9 @@
 // The doctor's tree: one line per hop as the results arrive, with a fix for the one that fails.
 
 import type { HopView } from "../api/generated";
-import { use } from "../state/store";
-import { text } from "../messages";
 import { Check, Cross, Dash } from "../kit/icons";
+import { text } from "../messages";
+import { use } from "../state/store";
 
 export function DoctorTree() {
   const examination = use((state) => state.examination);

@@ -3,9 +3,9 @@
 import { useState } from "react";
 import { api } from "../api/client";
 import type { HostView } from "../api/generated";
+import { text } from "../messages";
 import { attempt } from "../state/attempt";
 import { use } from "../state/store";
-import { text } from "../messages";
 
 export function HostNotice({ host: shown }: { host: HostView }) {
   const cycle = use((state) => state.place.cycle);
@@ -14,7 +14,11 @@ export function HostNotice({ host: shown }: { host: HostView }) {
   // Nobody has agreed to this host yet, so it was not asked: the first request to it is the person's own decision.
   if (host.notice === null)
     return (
-      <button type="button" className="small" onClick={() => cycle !== null && attempt("notice", async () => setFetched(await api.notice(cycle)))}>
+      <button
+        type="button"
+        className="small"
+        onClick={() => cycle !== null && attempt("notice", async () => setFetched(await api.notice(cycle)))}
+      >
         {text.settings.fetchNotice(host.host)}
       </button>
     );

@@ -3,12 +3,12 @@
 import { type ReactNode, useId, useState } from "react";
 import { api } from "../api/client";
 import type { ModelsView, ServerQuery, SettingsValues, SettingsView } from "../api/generated";
-import { attempt } from "../state/attempt";
-import { examine } from "./state/settings";
-import { use } from "../state/store";
 import { text } from "../messages";
+import { attempt } from "../state/attempt";
+import { use } from "../state/store";
 import { number } from "../text/words";
 import { DoctorTree } from "./doctor";
+import { examine } from "./state/settings";
 
 const PROVIDERS = ["gateway", "openai", "manual"] as const;
 const POLICIES = ["refuse", "placeholder", "exclude"] as const;
@@ -68,7 +68,11 @@ export function ServerForm({ card, start, hasKey, settings, isCard, onSave, chil
         <>
           <Field name="url" placeholder={settings.values.url} {...field("url")} />
           <KeyField hasKey={hasKey && !isForgotten} value={key} onChange={setKey} onForget={() => forget(true)} />
-          <Server query={query} canExamine={settings.can_examine} onModel={(model, context) => setValues({ ...values, model, ...(context ? { context } : {}) })} />
+          <Server
+            query={query}
+            canExamine={settings.can_examine}
+            onModel={(model, context) => setValues({ ...values, model, ...(context ? { context } : {}) })}
+          />
         </>
       )}
       <Field name="model" {...field("model")} />
@@ -105,7 +109,13 @@ interface FieldProps {
   onChange: (value: string) => void;
 }
 
-function Field({ name, value, onChange, isNumber = false, placeholder = "" }: FieldProps & { isNumber?: boolean; placeholder?: string }) {
+function Field({
+  name,
+  value,
+  onChange,
+  isNumber = false,
+  placeholder = "",
+}: FieldProps & { isNumber?: boolean; placeholder?: string }) {
   const id = useId();
   const { label, hint } = text.settings.fields[name];
   return (
@@ -155,7 +165,17 @@ function Choice({ name, value, onChange, choices, isOptional, fallback }: Choice
   );
 }
 
-function KeyField({ hasKey, value, onChange, onForget }: { hasKey: boolean; value: string; onChange: (value: string) => void; onForget: () => void }) {
+function KeyField({
+  hasKey,
+  value,
+  onChange,
+  onForget,
+}: {
+  hasKey: boolean;
+  value: string;
+  onChange: (value: string) => void;
+  onForget: () => void;
+}) {
   const { label } = text.settings.fields.key;
   const id = useId();
   return (
@@ -212,9 +232,15 @@ function Server({ query, canExamine, onModel }: ServerProps) {
         <ul className="served" aria-label={text.settings.served}>
           {served.models.map((model) => (
             <li key={model.id}>
-              <button type="button" className="quiet" onClick={() => onModel(model.id, model.context === null ? "" : String(model.context))}>
+              <button
+                type="button"
+                className="quiet"
+                onClick={() => onModel(model.id, model.context === null ? "" : String(model.context))}
+              >
                 {model.id}
-                <span className="muted">{model.context === null ? text.settings.noContext : text.settings.context(number(model.context))}</span>
+                <span className="muted">
+                  {model.context === null ? text.settings.noContext : text.settings.context(number(model.context))}
+                </span>
               </button>
             </li>
           ))}

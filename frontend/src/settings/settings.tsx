@@ -3,15 +3,15 @@
 import { useEffect, useState } from "react";
 import { api } from "../api/client";
 import type { CardView, HostView, SettingsView } from "../api/generated";
-import { openPane } from "../state/window";
-import { deleteCard, forgetExamination, loadSettings, saveCard, saveSettings } from "./state/settings";
-import { notify, use } from "../state/store";
-import { text } from "../messages";
-import { ThemeChoice } from "../kit/themechoice";
 import { Plus } from "../kit/icons";
 import { PaneScreen } from "../kit/pane";
+import { ThemeChoice } from "../kit/themechoice";
+import { text } from "../messages";
+import { notify, use } from "../state/store";
+import { openPane } from "../state/window";
 import { HostNotice } from "./hostnotice";
 import { ServerForm } from "./serverform";
+import { deleteCard, forgetExamination, loadSettings, saveCard, saveSettings } from "./state/settings";
 
 export function SettingsScreen() {
   const settings = use((state) => state.settings);
@@ -81,7 +81,10 @@ function Overview({ settings }: { settings: SettingsView }) {
 }
 
 /** Only the values that differ from config.toml; an emptied field is removed from it. */
-function changed(kept: Readonly<Record<string, string>>, values: Readonly<Record<string, string>>): Record<string, string> {
+function changed(
+  kept: Readonly<Record<string, string>>,
+  values: Readonly<Record<string, string>>,
+): Record<string, string> {
   return Object.fromEntries(Object.entries(values).filter(([name, value]) => value !== (kept[name] ?? "")));
 }
 
@@ -90,27 +93,38 @@ function CardRow({ card, isDefault }: { card: CardView; isDefault: boolean }) {
   return (
     <li className="row">
       <span className="card-name">{card.name}</span>
-      <span className="muted card-what">{text.settings.cardWhat(card.provider, card.url, card.values["model"] ?? "")}</span>
+      <span className="muted card-what">
+        {text.settings.cardWhat(card.provider, card.url, card.values["model"] ?? "")}
+      </span>
       {isDefault && <span className="badge">{text.settings.isDefault}</span>}
       <span className="push row">
         {!card.is_built_in && (
-          <button type="button" aria-label={text.settings.editCard(card.name)} onClick={() => openPane("settings", `card/${card.name}`)}>
+          <button
+            type="button"
+            aria-label={text.settings.editCard(card.name)}
+            onClick={() => openPane("settings", `card/${card.name}`)}
+          >
             {text.settings.edit}
           </button>
         )}
         {/* A server that the panel starts cannot be the default of other programs. */}
         {(!card.is_built_in || card.provider === "manual") && (
-        <button
-          type="button"
-          disabled={isBusy}
-          aria-label={isDefault ? text.settings.clearDefault(card.name) : text.settings.makeDefault(card.name)}
-          onClick={() => saveSettings({ card: isDefault ? "" : card.name }, null)}
-        >
-          {isDefault ? text.settings.unsetDefault : text.settings.setDefault}
-        </button>
+          <button
+            type="button"
+            disabled={isBusy}
+            aria-label={isDefault ? text.settings.clearDefault(card.name) : text.settings.makeDefault(card.name)}
+            onClick={() => saveSettings({ card: isDefault ? "" : card.name }, null)}
+          >
+            {isDefault ? text.settings.unsetDefault : text.settings.setDefault}
+          </button>
         )}
         {!card.is_built_in && (
-          <button type="button" disabled={isBusy} aria-label={text.settings.deleteCard(card.name)} onClick={() => deleteCard(card.name)}>
+          <button
+            type="button"
+            disabled={isBusy}
+            aria-label={text.settings.deleteCard(card.name)}
+            onClick={() => deleteCard(card.name)}
+          >
             {text.settings.delete}
           </button>
         )}
@@ -140,7 +154,13 @@ function CardEditor({ settings, name }: { settings: SettingsView; name: string }
         <div className="field">
           <label>
             <span>{text.settings.cardName}</span>
-            <input value={wanted} readOnly={card !== undefined} required pattern="[A-Za-z0-9][A-Za-z0-9_\-]*" onChange={(event) => setWanted(event.target.value)} />
+            <input
+              value={wanted}
+              readOnly={card !== undefined}
+              required
+              pattern="[A-Za-z0-9][A-Za-z0-9_\-]*"
+              onChange={(event) => setWanted(event.target.value)}
+            />
           </label>
           <small>{text.settings.cardNameHint}</small>
         </div>
@@ -161,7 +181,11 @@ function Where() {
   const [host, setHost] = useState<HostView | null>(null);
   useEffect(() => {
     let isCurrent = true;
-    if (cycle !== null) api.host(cycle).then((view) => isCurrent && setHost(view), () => null);
+    if (cycle !== null)
+      api.host(cycle).then(
+        (view) => isCurrent && setHost(view),
+        () => null,
+      );
     return () => {
       isCurrent = false;
     };

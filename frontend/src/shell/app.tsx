@@ -2,16 +2,16 @@
 
 import { useCallback, useState } from "react";
 import { ChecksScreen } from "../board";
-import { CycleCard, SendingGate, ManualScreen } from "../cycle";
 import { Files } from "../context";
-import { Gone, Header, Unwatched } from "./header";
-import { Help, useKeys } from "./help";
+import { CycleCard, ManualScreen, SendingGate } from "../cycle";
 import { HistoryScreen } from "../history";
-import { Notices } from "./notices";
 import { Responses } from "../review";
 import { SettingsScreen } from "../settings";
-import { Steps } from "./steps";
 import { use } from "../state/store";
+import { Gone, Header, Unwatched } from "./header";
+import { Help, useKeys } from "./help";
+import { Notices } from "./notices";
+import { Steps } from "./steps";
 
 export function App() {
   const [isHelp, setHelp] = useState(false);

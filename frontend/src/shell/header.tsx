@@ -1,12 +1,12 @@
 // The top bar: workspace, model and server, connection to the panel, the other screens and the theme.
 
 import { useEffect } from "react";
-import { closePane, openPane } from "../state/window";
-import { use } from "../state/store";
+import { Rich } from "../kit/rich";
 import { ThemeChoice } from "../kit/themechoice";
 import { text } from "../messages";
+import { use } from "../state/store";
+import { closePane, openPane } from "../state/window";
 import { isActive } from "../text/words";
-import { Rich } from "../kit/rich";
 
 const SCREENS = ["history", "settings"] as const;
 

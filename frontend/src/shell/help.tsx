@@ -2,13 +2,13 @@
 
 import { useEffect } from "react";
 import { flushSync } from "react-dom";
-import { goTo, openPane, showFacet } from "../state/window";
 import { openFiles } from "../context";
 import { unfold } from "../cycle";
+import { Dialog } from "../kit/dialog";
+import { text } from "../messages";
 import type { Facet } from "../state/place";
 import { get } from "../state/store";
-import { text } from "../messages";
-import { Dialog } from "../kit/dialog";
+import { goTo, openPane, showFacet } from "../state/window";
 
 export function Help({ isOpen, onClose }: { isOpen: boolean; onClose: () => void }) {
   return (

@@ -1,12 +1,12 @@
 // The steps of the loop, with the next one marked. Each leads to its part of the screen.
 
 import { useEffect, useRef } from "react";
-import { chooseCycle, closePane, goTo, openPane } from "../state/window";
-import { useDraft, unfold, factsOf, doneSteps, type Facts, nextStep, openSteps, type Step, STEPS } from "../cycle";
 import { openFiles } from "../context";
-import { get, use } from "../state/store";
-import { text } from "../messages";
+import { doneSteps, type Facts, factsOf, nextStep, openSteps, STEPS, type Step, unfold, useDraft } from "../cycle";
 import { Check } from "../kit/icons";
+import { text } from "../messages";
+import { get, use } from "../state/store";
+import { chooseCycle, closePane, goTo, openPane } from "../state/window";
 
 export function Steps() {
   const draft = useDraft();

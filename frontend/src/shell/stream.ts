@@ -2,13 +2,13 @@
 
 import { api } from "../api/client";
 import type { Event, SlotProgress } from "../api/generated";
-import { loadBoard, loadFiles, loadGeneration, loadSlot, loadWorkspace } from "../state/window";
 import { areChecksInView, checksFileOf, checksProgressed, loadChecks, loadChecksFile } from "../board";
 import { refreshContext } from "../context";
-import { grow } from "../state/growth";
 import { loadSettings } from "../settings";
+import { grow } from "../state/growth";
 import { SharedStream } from "../state/shared";
 import { get, set } from "../state/store";
+import { loadBoard, loadFiles, loadGeneration, loadSlot, loadWorkspace } from "../state/window";
 
 const TERMINAL = new Set(["complete", "truncated", "stopped", "error", "interrupted"]);
 const SETTLE_MS = 120;

@@ -14,7 +14,11 @@ test("each event is applied once, in order, whoever brings it", () => {
 });
 
 test("a gap, another run and the panel's own word each begin anew, and go on from there", () => {
-  for (const [id, name] of [["a:9", "slot_text"], ["b:1", "slot_text"], ["a:4", "reset"]] as const) {
+  for (const [id, name] of [
+    ["a:9", "slot_text"],
+    ["b:1", "slot_text"],
+    ["a:4", "reset"],
+  ] as const) {
     const sequence = new Sequence();
     sequence.start("a:3");
     assert.equal(sequence.take(frame(id, name)), "reset");

@@ -15,12 +15,10 @@ import type {
   SettingsView,
   WorkspaceView,
 } from "../api/generated";
-import type { LiveResponse } from "./livetext";
 import type { FileTable } from "./filetable";
+import type { LiveResponse } from "./livetext";
 import { NOWHERE, type Place } from "./place";
 import type { Link } from "./shared";
-
-
 
 export interface Notice {
   readonly id: number;

@@ -34,46 +34,66 @@ function settle(): void {
 export function loadCycle(): Promise<void> {
   const { cycle: id } = get().place;
   if (id === null) return Promise.resolve(set({ cycle: null }));
-  return latest("cycle", () => api.cycle(id), (cycle) => set({ cycle }));
+  return latest(
+    "cycle",
+    () => api.cycle(id),
+    (cycle) => set({ cycle }),
+  );
 }
 
 /** Loads what changed since the last load. `isFresh`: the panel reads the folder again first. */
 export const loadFiles = (isFresh = false) =>
-  latest("files", () => contextApi.files(get().files?.cursor ?? "", isFresh), (view) => {
-    set({ files: get().files?.after(view) ?? FileTable.of(view) });
-  });
+  latest(
+    "files",
+    () => contextApi.files(get().files?.cursor ?? "", isFresh),
+    (view) => {
+      set({ files: get().files?.after(view) ?? FileTable.of(view) });
+    },
+  );
 
 export function loadGeneration(): Promise<void> {
   const { generation: id } = get().place;
   if (id === null) return Promise.resolve(set({ generation: null, board: null }));
-  return latest("generation", () => api.generation(id), (generation) => {
-    set({ generation });
-    const { place } = get();
-    if (place.cycle !== generation.cycle) go({ ...place, cycle: generation.cycle }, true);
-  });
+  return latest(
+    "generation",
+    () => api.generation(id),
+    (generation) => {
+      set({ generation });
+      const { place } = get();
+      if (place.cycle !== generation.cycle) go({ ...place, cycle: generation.cycle }, true);
+    },
+  );
 }
 
 export function loadBoard(): Promise<void> {
   const { generation: id } = get().place;
   if (id === null) return Promise.resolve();
-  return latest("board", () => api.board(id), (board) => set({ board }));
+  return latest(
+    "board",
+    () => api.board(id),
+    (board) => set({ board }),
+  );
 }
 
 export function loadSlot(): Promise<void> {
   const { generation, slot } = get().place;
   if (generation === null || slot === null) return Promise.resolve(set({ shown: null }));
-  return latest("slot", () => api.slot(generation, slot), (view) => {
-    const { shown } = get();
-    const isSame =
-      shown?.live.generation === generation &&
-      shown.live.slot === slot &&
-      shown.live.version === view.progress.version;
-    const live = isSame ? shown.live : new LiveResponse(generation, slot, view.progress.version);
-    live.thinking.append(0, view.thinking);
-    live.text.append(0, view.text);
-    set({ shown: { live, reading: view.reading } });
-    if (!replay(live)) void loadSlot();
-  });
+  return latest(
+    "slot",
+    () => api.slot(generation, slot),
+    (view) => {
+      const { shown } = get();
+      const isSame =
+        shown?.live.generation === generation &&
+        shown.live.slot === slot &&
+        shown.live.version === view.progress.version;
+      const live = isSame ? shown.live : new LiveResponse(generation, slot, view.progress.version);
+      live.thinking.append(0, view.thinking);
+      live.text.append(0, view.text);
+      set({ shown: { live, reading: view.reading } });
+      if (!replay(live)) void loadSlot();
+    },
+  );
 }
 
 /** Moves the window to a place and loads its content. */

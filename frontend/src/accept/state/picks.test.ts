@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Hunk } from "../../api/generated";
-import { pickedOf, type Plan, withChoice, withPicked } from "./picks";
+import { type Plan, pickedOf, withChoice, withPicked } from "./picks";
 
 const hunk = (number: number, changed: number): Hunk => ({
   number,
@@ -18,8 +18,12 @@ const HUNKS = [hunk(1, 2), hunk(2, 3)];
 const some = (...pairs: [number, number[]][]) => new Map(pairs.map(([number, lines]) => [number, new Set(lines)]));
 
 test("hunks and lines are said as the panel takes them, all of them as the whole file", () => {
-  assert.deepEqual(withPicked([], "a", 2, some([1, [1, 2]], [2, [1, 3]]), HUNKS)[0]?.picks, [{ slot: 2, hunks: ["1", "2:1,3"] }]);
-  assert.deepEqual(withPicked([], "a", 2, some([1, [1, 2]], [2, [1, 2, 3]]), HUNKS)[0]?.picks, [{ slot: 2, hunks: [] }]);
+  assert.deepEqual(withPicked([], "a", 2, some([1, [1, 2]], [2, [1, 3]]), HUNKS)[0]?.picks, [
+    { slot: 2, hunks: ["1", "2:1,3"] },
+  ]);
+  assert.deepEqual(withPicked([], "a", 2, some([1, [1, 2]], [2, [1, 2, 3]]), HUNKS)[0]?.picks, [
+    { slot: 2, hunks: [] },
+  ]);
   assert.deepEqual(withPicked([], "a", 2, some([1, []]), HUNKS), []);
 });
 
@@ -34,7 +38,10 @@ test("several responses keep their order in a file, and an emptied file goes", (
   let plan: Plan = withPicked([], "a", 2, "all", HUNKS);
   plan = withPicked(plan, "a", 5, some([1, [1, 2]]), HUNKS);
   plan = withPicked(plan, "a", 2, some([1, [1, 2]]), HUNKS);
-  assert.deepEqual(plan[0]?.picks, [{ slot: 2, hunks: ["1"] }, { slot: 5, hunks: ["1"] }]);
+  assert.deepEqual(plan[0]?.picks, [
+    { slot: 2, hunks: ["1"] },
+    { slot: 5, hunks: ["1"] },
+  ]);
   plan = withPicked(withPicked(plan, "a", 2, "none", HUNKS), "a", 5, "none", HUNKS);
   assert.deepEqual(plan, []);
 });

@@ -6,10 +6,10 @@ import { acceptApi } from "../../api/accept";
 import type { AcceptView, FilePlan, PreviewView } from "../../api/generated";
 import { text } from "../../messages";
 import { attempt } from "../../state/attempt";
-import { loadBoard, loadFiles, loadSlot, loadWorkspace } from "../../state/window";
 import { cell } from "../../state/cell";
-import { type Plan, withChoice } from "./picks";
 import { get, notify } from "../../state/store";
+import { loadBoard, loadFiles, loadSlot, loadWorkspace } from "../../state/window";
+import { type Plan, withChoice } from "./picks";
 
 const plans = new Map<string, ReturnType<typeof cell<Plan>>>();
 const NONE: Plan = [];
@@ -61,7 +61,10 @@ export const writePlan = (generation: number): Promise<AcceptView | false> =>
     const confirmed = plan.map((file) => file.path);
     const view = await acceptApi.accept({ generation, slot: most, plans: plan, confirmed });
     setPlan(generation, NONE);
-    notify({ kind: "done", text: text.accept.planWritten(view.writes.filter(({ change }) => change !== "same").length) });
+    notify({
+      kind: "done",
+      text: text.accept.planWritten(view.writes.filter(({ change }) => change !== "same").length),
+    });
     await Promise.all([loadWorkspace(), loadFiles(), loadSlot(), loadBoard()]);
     return view;
   });

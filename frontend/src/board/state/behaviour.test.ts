@@ -52,14 +52,26 @@ test("identical responses share a column of their class", () => {
     [row(1, "A"), row(2, "B"), row(3, "C"), row(4, "A")],
   );
   assert.deepEqual(classes, [
-    { letter: "A", columns: [{ slot: 1, same: [4] }, { slot: 3, same: [] }] },
+    {
+      letter: "A",
+      columns: [
+        { slot: 1, same: [4] },
+        { slot: 3, same: [] },
+      ],
+    },
     { letter: "B", columns: [{ slot: 2, same: [] }] },
   ]);
 });
 
 test("cells that show the same are one, but never across classes", () => {
   const classes = [
-    { letter: "A", columns: [{ slot: 1, same: [] }, { slot: 3, same: [] }] },
+    {
+      letter: "A",
+      columns: [
+        { slot: 1, same: [] },
+        { slot: 3, same: [] },
+      ],
+    },
     { letter: "B", columns: [{ slot: 2, same: [] }] },
     { letter: "C", columns: [{ slot: 5, same: [] }] },
   ];
@@ -82,7 +94,14 @@ test("cells that show the same are one, but never across classes", () => {
 });
 
 test("identical responses fold under the best of them, unless they are marked, accepted or read otherwise", () => {
-  const rows = [row(1, "A", { rank: 2 }), row(2, "A", { rank: 1 }), row(3, "A"), row(4, "A", { accepted: true }), row(5, "B"), row(6, "")];
+  const rows = [
+    row(1, "A", { rank: 2 }),
+    row(2, "A", { rank: 1 }),
+    row(3, "A"),
+    row(4, "A", { accepted: true }),
+    row(5, "B"),
+    row(6, ""),
+  ];
   assert.deepEqual([...foldedOf(rows, new Set())], [[2, [1, 3]]]);
   assert.deepEqual([...foldedOf(rows, new Set([3]))], [[2, [1]]]);
   assert.deepEqual([...foldedOf([row(1, "A"), row(2, "A", { flags: ["truncated"] })], new Set())], []);

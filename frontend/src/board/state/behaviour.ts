@@ -3,17 +3,21 @@
 import { checksApi } from "../../api/checks";
 import type { BehaviourReport, BehaviourView, BoardRow, MatrixRow } from "../../api/generated";
 import { attempt, latest } from "../../state/attempt";
-import { loadBoard } from "../../state/window";
 import { cell } from "../../state/cell";
-import { loadChecks } from "./checks";
 import { get } from "../../state/store";
+import { loadBoard } from "../../state/window";
+import { loadChecks } from "./checks";
 
 export const behaviourOf = cell<BehaviourView | null>(null);
 
 export const loadBehaviour = (generation: number): Promise<void> =>
-  latest("behaviour", () => checksApi.behaviour(generation), (value) => {
-    if (get().place.generation === generation) behaviourOf.set(value);
-  });
+  latest(
+    "behaviour",
+    () => checksApi.behaviour(generation),
+    (value) => {
+      if (get().place.generation === generation) behaviourOf.set(value);
+    },
+  );
 
 /** Compares the responses that pass; without checks, all that can be read. */
 export const compareBehaviour = () =>
@@ -75,7 +79,10 @@ export function spansOf(row: MatrixRow, classes: ReadonlyArray<ClassColumns>): R
 }
 
 /** Which rows of the board are folded into another: slot → the slots with the same files that stand under it. What a person marked, or accepted, is not. */
-export function foldedOf(rows: ReadonlyArray<BoardRow>, marked: ReadonlySet<number>): ReadonlyMap<number, ReadonlyArray<number>> {
+export function foldedOf(
+  rows: ReadonlyArray<BoardRow>,
+  marked: ReadonlySet<number>,
+): ReadonlyMap<number, ReadonlyArray<number>> {
   const found = new Map<number, number[]>();
   const firsts = new Map<string, number>();
   for (const row of rows.toSorted((a, b) => a.rank - b.rank)) {

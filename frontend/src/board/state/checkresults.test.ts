@@ -140,6 +140,9 @@ test("what cannot start is said once, and stale verdicts stand together by what 
   assert.deepEqual(cannotStart(found), ["js: vitest: not found"]);
   const [first, second, third] = found.responses;
   assert.ok(first && second && third);
-  const stale = staleOf({ ...found, responses: [{ ...first, stale: "checks" }, { ...second, stale: "checks" }, third] });
+  const stale = staleOf({
+    ...found,
+    responses: [{ ...first, stale: "checks" }, { ...second, stale: "checks" }, third],
+  });
   assert.deepEqual([...stale], [["checks", [1, 2]]]);
 });

@@ -1,6 +1,6 @@
 // What check reports come to: outcomes, tests by kind, and responses side by side. Pure.
 
-import type { ChecksCount, ChecksView, CheckReport, CheckRun, ResponseChecks } from "../../api/generated";
+import type { CheckReport, CheckRun, ChecksCount, ChecksView, ResponseChecks } from "../../api/generated";
 
 /** What the checks of a response come to. `anyway`: what fails would fail without the response too. */
 export type Outcome = "pass" | "anyway" | "fail";
@@ -64,7 +64,10 @@ export interface TestRow {
 const WEIGHT: Readonly<Record<TestKind, number>> = { new: 1_000, missing: 100, gained: 10, flaky: 1, anyway: 0 };
 
 /** The tests that tell responses apart from the workspace, those that fail only with a response first; and the others, which fail anyway. */
-export function testRowsOf(view: ChecksView): { readonly rows: ReadonlyArray<TestRow>; readonly anyway: ReadonlyArray<string> } {
+export function testRowsOf(view: ChecksView): {
+  readonly rows: ReadonlyArray<TestRow>;
+  readonly anyway: ReadonlyArray<string>;
+} {
   const found = new Map<string, { check: string; name: string; kinds: Map<number, TestKind> }>();
   for (const { slot, report } of view.responses) {
     for (const run of report?.runs ?? []) {
@@ -80,14 +83,17 @@ export function testRowsOf(view: ChecksView): { readonly rows: ReadonlyArray<Tes
   }
   const all = [...found.values()];
   const isDifferent = (kinds: ReadonlyMap<number, TestKind>) => [...kinds.values()].some((kind) => kind !== "anyway");
-  const weight = (kinds: ReadonlyMap<number, TestKind>) => [...kinds.values()].reduce((sum, kind) => sum + WEIGHT[kind], 0);
+  const weight = (kinds: ReadonlyMap<number, TestKind>) =>
+    [...kinds.values()].reduce((sum, kind) => sum + WEIGHT[kind], 0);
   const rows = all
     .filter(({ kinds }) => isDifferent(kinds))
     .toSorted((a, b) => weight(b.kinds) - weight(a.kinds) || a.name.localeCompare(b.name))
     .map(({ check, name, kinds }) => ({
       check,
       name,
-      cells: new Map(view.responses.map(({ slot, report }) => [slot, kinds.get(slot) ?? restOf(report, check)] as const)),
+      cells: new Map(
+        view.responses.map(({ slot, report }) => [slot, kinds.get(slot) ?? restOf(report, check)] as const),
+      ),
     }));
   return { rows, anyway: all.filter(({ kinds }) => !isDifferent(kinds)).map(({ name }) => name) };
 }

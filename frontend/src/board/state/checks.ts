@@ -1,12 +1,12 @@
 // The project's checks: what they found on the responses and on the workspace, how far a run is, and what a person can do.
 
 import { checksApi } from "../../api/checks";
-import type { ChecksFileView, ChecksProgress, ChecksView, CheckReport, ResponseChecks } from "../../api/generated";
+import type { CheckReport, ChecksFileView, ChecksProgress, ChecksView, ResponseChecks } from "../../api/generated";
 import { text } from "../../messages";
 import { attempt, latest } from "../../state/attempt";
-import { loadBoard, loadWorkspace } from "../../state/window";
 import { cell } from "../../state/cell";
 import { get, notify, set } from "../../state/store";
+import { loadBoard, loadWorkspace } from "../../state/window";
 import { store, stored } from "../../state/windowstate";
 
 /** The checks of the generation in view. */
@@ -21,16 +21,24 @@ export const triedOf = cell<{ readonly text: string; readonly report: CheckRepor
 export function loadChecks(): Promise<void> {
   const { generation } = get().place;
   if (generation === null) return Promise.resolve(checksOf.set(null));
-  return latest("checks", () => checksApi.of(generation), (value) => {
-    if (get().place.generation === generation) checksOf.set(value);
-  });
+  return latest(
+    "checks",
+    () => checksApi.of(generation),
+    (value) => {
+      if (get().place.generation === generation) checksOf.set(value);
+    },
+  );
 }
 
 export const loadResponseChecks = (generation: number, slot: number): Promise<void> =>
-  latest("response checks", () => checksApi.ofResponse(generation, slot), (value) => {
-    const { place } = get();
-    if (place.generation === generation && place.slot === slot) responseChecksOf.set({ generation, value });
-  });
+  latest(
+    "response checks",
+    () => checksApi.ofResponse(generation, slot),
+    (value) => {
+      const { place } = get();
+      if (place.generation === generation && place.slot === slot) responseChecksOf.set({ generation, value });
+    },
+  );
 
 export const loadChecksFile = (): Promise<void> => latest("checks file", checksApi.file, checksFileOf.set);
 
@@ -93,7 +101,8 @@ export const runOnWorkspace = (edited: string | null, isFresh: boolean) =>
     }
   });
 
-export const stopOnWorkspace = () => attempt("stop workspace checks", async () => checksFileOf.set(await checksApi.stopOnWorkspace()));
+export const stopOnWorkspace = () =>
+  attempt("stop workspace checks", async () => checksFileOf.set(await checksApi.stopOnWorkspace()));
 
 const DRAFT = "checks draft";
 

@@ -6,7 +6,10 @@ import type { BoardRow } from "../../api/generated";
 import { adviceOf } from "./judge";
 
 const row = (slot: number, said: readonly [number, number, number] | null): BoardRow =>
-  ({ slot, judged: said && { wins: said[0], losses: said[1], unsure: said[2], card: "", model: "m" } }) as unknown as BoardRow;
+  ({
+    slot,
+    judged: said && { wins: said[0], losses: said[1], unsure: said[2], card: "", model: "m" },
+  }) as unknown as BoardRow;
 
 test("without a judge there is no advice", () => {
   assert.equal(adviceOf([row(1, null), row(2, null)]), null);

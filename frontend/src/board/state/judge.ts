@@ -1,7 +1,7 @@
 // A judge's advice on the responses at the top.
 
-import { judgeApi } from "../../api/judge";
 import type { BoardRow, Judged } from "../../api/generated";
+import { judgeApi } from "../../api/judge";
 import { attempt } from "../../state/attempt";
 import { loadBoard } from "../../state/window";
 

@@ -28,7 +28,14 @@ const row = (slot: number, change: Partial<BoardRow> = {}): BoardRow => ({
   problems: [],
   ...change,
 });
-const rejected = (slot: number): Judgement => ({ generation: 1, slot, version: 1, mark: "rejected", rating: 0, note: "" });
+const rejected = (slot: number): Judgement => ({
+  generation: 1,
+  slot,
+  version: 1,
+  mark: "rejected",
+  rating: 0,
+  note: "",
+});
 
 test("the best is the first in rank that can be read and was not rejected", () => {
   const rows = [row(1, { parse: "failed", cluster: "" }), row(2), row(3, { cluster: "B" }), row(4)];
@@ -43,7 +50,17 @@ test("nothing is said when nothing can be read", () => {
 });
 
 test("the board's own sentence is what is said, and what failed, is doubtful or stale is not called good", () => {
-  const checks = { passed: 3, failed: 1, new_failures: 1, gained: 0, fails_anyway: false, flaky: [], stale: "", own: null, limits: [] } as const;
+  const checks = {
+    passed: 3,
+    failed: 1,
+    new_failures: 1,
+    gained: 0,
+    fails_anyway: false,
+    flaky: [],
+    stale: "",
+    own: null,
+    limits: [],
+  } as const;
   const passing = { checks: { ...checks, failed: 0, new_failures: 0 }, why: "Breaks nothing." };
   assert.equal(verdictOf([row(1, passing)], [])?.why, "Breaks nothing.");
   assert.equal(verdictOf([row(1, passing)], [])?.isGood, true);

@@ -1,12 +1,12 @@
 // The curator's judgements of the responses, and where the responses agree.
 
 import { errorBody } from "../../api/client";
-import { reviewApi } from "../../api/review";
 import type { Agreement, Correction, GenerationView, Judgement } from "../../api/generated";
+import { reviewApi } from "../../api/review";
 import { attempt } from "../../state/attempt";
-import { loadBoard, loadCycle, loadGeneration, loadSlot, loadWorkspace } from "../../state/window";
 import { cell } from "../../state/cell";
 import { get, notifyError, type State } from "../../state/store";
+import { loadBoard, loadCycle, loadGeneration, loadSlot, loadWorkspace } from "../../state/window";
 
 export const agreementOf = cell<{ readonly generation: number; readonly value: Agreement } | null>(null);
 

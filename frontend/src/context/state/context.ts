@@ -1,14 +1,14 @@
 // The selected files, their git status, and the file filter.
 
-import { contextApi } from "../../api/context";
 import { errorBody } from "../../api/client";
+import { contextApi } from "../../api/context";
 import type { DetailRequest, FindFilesRequest, SavedSelectionRequest, SelectionView } from "../../api/generated";
 import { text } from "../../messages";
 import { attempt } from "../../state/attempt";
-import { loadWorkspace } from "../../state/window";
 import { cell } from "../../state/cell";
 import type { FileTable } from "../../state/filetable";
 import { notify, notifyError } from "../../state/store";
+import { loadWorkspace } from "../../state/window";
 
 export const chosenFiles = cell<SelectionView | null>(null);
 export const gitChanges = cell<Readonly<Record<string, string>> | null>(null);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { FilesView } from "../../api/generated";
 import { FileTable } from "../../state/filetable";
-import { rowsOf, sumsOf, tickOf, ticked, treeOf } from "./tree";
+import { rowsOf, sumsOf, ticked, tickOf, treeOf } from "./tree";
 
 const PATHS = ["a-b/z.py", "a/b/c.py", "a/d.py", "README.md", "z10.md", "z9.md"].toSorted();
 
@@ -26,7 +26,15 @@ const ids = (tree: ReturnType<typeof treeOf>, nodes: Int32Array) => Array.from(n
 test("folders come first, each level by name as people count", () => {
   const tree = treeOf(PATHS);
   assert.deepEqual(ids(tree, rowsOf(tree, null, open).nodes), [
-    "a/", "a/b/", "a/b/c.py", "a/d.py", "a-b/", "a-b/z.py", "README.md", "z9.md", "z10.md",
+    "a/",
+    "a/b/",
+    "a/b/c.py",
+    "a/d.py",
+    "a-b/",
+    "a-b/z.py",
+    "README.md",
+    "z9.md",
+    "z10.md",
   ]);
 });
 
@@ -61,11 +69,21 @@ test("a filter leaves out folders without a match, and ticking does not touch wh
 
 test("changes are taken over: values in place, files that come and go by a new order", () => {
   const table = FileTable.of(view());
-  const patched = table.after(view({ is_whole: false, cursor: "r:2", paths: ["a/d.py"], sizes: [4], tokens: [null], exact: "0" }));
+  const patched = table.after(
+    view({ is_whole: false, cursor: "r:2", paths: ["a/d.py"], sizes: [4], tokens: [null], exact: "0" }),
+  );
   assert.equal(patched.paths, table.paths);
   assert.deepEqual(patched.find("a/d.py"), { tokens: 1, exact: false, excluded: "" });
   const merged = patched.after(
-    view({ is_whole: false, paths: ["b.py"], sizes: [8], tokens: [2], exact: "1", removed: ["README.md"], excluded: {} }),
+    view({
+      is_whole: false,
+      paths: ["b.py"],
+      sizes: [8],
+      tokens: [2],
+      exact: "1",
+      removed: ["README.md"],
+      excluded: {},
+    }),
   );
   assert.deepEqual(merged.paths, ["a-b/z.py", "a/b/c.py", "a/d.py", "b.py", "z10.md", "z9.md"]);
   assert.equal(merged.find("README.md"), undefined);

@@ -1,7 +1,7 @@
 // The cycle's texts while they are edited: saved automatically a moment after the last key, and never over another edit.
 
 import { useSyncExternalStore } from "react";
-import { api, ApiError, errorBody } from "../../api/client";
+import { ApiError, api, errorBody } from "../../api/client";
 import type { Cycle } from "../../api/generated";
 import { editCycle } from "./actions";
 import type { Draft, Field } from "./texts";
@@ -109,4 +109,3 @@ addEventListener("pagehide", () => {
     body: JSON.stringify({ rev, title, context, ephemeral }),
   });
 });
-

@@ -1,9 +1,9 @@
 // The facts that the next step is derived from.
 
-import type { Draft } from "./texts";
+import type { State } from "../../state/store";
 import { isActive } from "../../text/words";
 import type { Facts } from "./next";
-import type { State } from "../../state/store";
+import type { Draft } from "./texts";
 
 const UNREADABLE = new Set(["error", "interrupted"]);
 

@@ -5,7 +5,11 @@ import { test } from "node:test";
 import type { BoardRow, GenerationView } from "../../api/generated";
 import { isAsking, isBroken, othersOf } from "./followup";
 
-const slot = (number: number, status: string, answer: number) => ({ slot: number, status, tokens: { thinking: 1, answer, exact: true } });
+const slot = (number: number, status: string, answer: number) => ({
+  slot: number,
+  status,
+  tokens: { thinking: 1, answer, exact: true },
+});
 const row = (checks: object | null) => ({ checks }) as unknown as BoardRow;
 
 test("a repair is offered if a check fails or a test is missing", () => {

@@ -2,16 +2,17 @@
 
 import { followUpApi } from "../../api/followup";
 import type { BoardRow, FollowUpRequest, GenerationView, SlotProgress } from "../../api/generated";
-import { isActive } from "../../text/words";
 import { attempt } from "../../state/attempt";
-import { goTo, loadBoard, loadGeneration } from "../../state/window";
 import { get } from "../../state/store";
+import { goTo, loadBoard, loadGeneration } from "../../state/window";
+import { isActive } from "../../text/words";
 
 /** Most rounds of repair that the dialog offers; the panel's server allows more. */
 export const MAX_ROUNDS = 5;
 
 /** Whether a repair has something to send: a check fails with the response, or a test no longer runs. */
-export const isBroken = (row: BoardRow | undefined): boolean => (row?.checks?.failed ?? 0) + (row?.checks?.new_failures ?? 0) > 0;
+export const isBroken = (row: BoardRow | undefined): boolean =>
+  (row?.checks?.failed ?? 0) + (row?.checks?.new_failures ?? 0) > 0;
 
 /** The responses that a response can be fused with. */
 export const othersOf = (generation: GenerationView, slot: number): ReadonlyArray<SlotProgress> =>

@@ -3,8 +3,8 @@
 import { api } from "../../api/client";
 import type { ServerQuery, SettingsView } from "../../api/generated";
 import { attempt } from "../../state/attempt";
-import { loadCycle } from "../../state/window";
 import { get, set } from "../../state/store";
+import { loadCycle } from "../../state/window";
 
 export async function loadSettings(): Promise<void> {
   // Loading the workspace already reports a panel that does not respond.

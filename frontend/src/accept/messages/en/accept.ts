@@ -13,12 +13,14 @@ export const accept = {
   refused: (reason: string) => `refused: ${reason}`,
   inWorkspace: (files: number, slot: number, generation: number) =>
     `${plural(files, "file")} from response ${slot} (generation ${generation}) ${files === 1 ? "is" : "are"} in the workspace.`,
-  since: (time: string, ref: string) => `Accepted ${time}. The previous contents are kept${ref ? `, also in git (${ref})` : ""}.`,
+  since: (time: string, ref: string) =>
+    `Accepted ${time}. The previous contents are kept${ref ? `, also in git (${ref})` : ""}.`,
   renamedFrom: (path: string) => `renamed from ${path}`,
   executable: (isOn: boolean) => (isOn ? "executable" : "no longer executable"),
   confirm: "I have looked at it: write it as it is",
   doubt: (fact: string) => `Warning: ${fact}.`,
-  committed: (files: number) => `git's HEAD already holds ${plural(files, "file")} as accepted. Commits are not changed.`,
+  committed: (files: number) =>
+    `git's HEAD already holds ${plural(files, "file")} as accepted. Commits are not changed.`,
   older: "This is not the last acceptance of the current cycle: newer work may build on it.",
   redo: "Redo…",
   redoTitle: "Write the accepted files again",
@@ -29,7 +31,8 @@ export const accept = {
   fileFrom: (path: string, slots: ReadonlyArray<number>) => `${path} (from ${slots.join(", ")})`,
   nothingToPick: "This response has nothing to write.",
   pickExplain: "What you select is added to the plan below. Other responses can add hunks to the same files.",
-  hunk: (number: number, line: number, added: number, removed: number) => `Hunk ${number}, line ${line}: +${added} −${removed}`,
+  hunk: (number: number, line: number, added: number, removed: number) =>
+    `Hunk ${number}, line ${line}: +${added} −${removed}`,
   line: (sign: string, words: string) => `${sign === "+" ? "Add" : "Remove"}: ${words || "empty line"}`,
   plan: "Plan",
   planFiles: (files: number) => `Plan: ${plural(files, "file")}`,

@@ -5,7 +5,8 @@ import { number } from "../../../text/words";
 
 export const behaviour = {
   none: "Behaviour has not been compared yet.",
-  noneNote: "DCE runs small probes on every response that passes and compares the results. Without checks, it compares every response that was read with certainty.",
+  noneNote:
+    "DCE runs small probes on every response that passes and compares the results. Without checks, it compares every response that was read with certainty.",
   compare: "Compare behaviour",
   again: "Compare again",
   stale: (why: string) => `This comparison is stale: ${why} since then.`,
@@ -20,7 +21,8 @@ export const behaviour = {
   flaky: "has checks that fail now and then",
   same: (slots: ReadonlyArray<number>) => `= ${slots.join(", ")}`,
   sameTitle: (slots: ReadonlyArray<number>) => `Identical: ${slots.join(", ")}`,
-  cell: (group: string, slots: ReadonlyArray<number>) => `Group ${group}, ${slots.length === 1 ? "response" : "responses"} ${slots.join(", ")}: `,
+  cell: (group: string, slots: ReadonlyArray<number>) =>
+    `Group ${group}, ${slots.length === 1 ? "response" : "responses"} ${slots.join(", ")}: `,
   silent: "no result",
   fromOrigin: (origin: string) => `From ${origin}`,
   accepted: "accepted",

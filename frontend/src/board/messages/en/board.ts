@@ -1,9 +1,9 @@
 // The ranked table.
 
-import type { Verdict } from "../../state/verdict";
+import { flags } from "../../../kit/messages/en/flags";
 import { plural } from "../../../text/plural";
 import { number, percent } from "../../../text/words";
-import { flags } from "../../../kit/messages/en/flags";
+import type { Verdict } from "../../state/verdict";
 
 export const board = {
   view: "Board view",
@@ -14,13 +14,17 @@ export const board = {
   noVerdict: "No response has usable files. Open one to see why, or to fix its answer.",
   recommended: (slot: number) => `Open response ${slot} (recommended)`,
   why: (verdict: Verdict, responses: number) => {
-    const facts = [verdict.why, ...(verdict.readable < responses ? [`${noUsableFiles(responses - verdict.readable, responses)}.`] : [])];
+    const facts = [
+      verdict.why,
+      ...(verdict.readable < responses ? [`${noUsableFiles(responses - verdict.readable, responses)}.`] : []),
+    ];
     const warning = verdict.flags.length > 0 ? [`Warning: ${verdict.flags.map(flags.name).join(", ")}.`] : [];
     return [...facts, ...warning].join(" ");
   },
   foldSame: (count: number) => `fold ${number(count)} identical`,
   same: (slots: ReadonlyArray<number>) => `= ${slots.join(", ")}`,
-  sameTitle: (slots: ReadonlyArray<number>) => `${slots.length === 1 ? "Response" : "Responses"} ${slots.join(", ")} ${slots.length === 1 ? "is" : "are"} identical`,
+  sameTitle: (slots: ReadonlyArray<number>) =>
+    `${slots.length === 1 ? "Response" : "Responses"} ${slots.join(", ")} ${slots.length === 1 ? "is" : "are"} identical`,
   accepted: "accepted",
   class: "Class",
   classTitle: "Responses of the same class behave alike on every probe",

@@ -1,9 +1,9 @@
 // The project's checks: their results, a run of them, and .dce/checks.toml.
 
-import type { ChecksProgress, CheckRun, CommandsView, OwnTests, ResponseChecks } from "../../../api/generated";
-import type { RunState, TestKind } from "../../state/checkresults";
+import type { CheckRun, ChecksProgress, CommandsView, OwnTests, ResponseChecks } from "../../../api/generated";
 import { plural } from "../../../text/plural";
 import { number, seconds } from "../../../text/words";
+import type { RunState, TestKind } from "../../state/checkresults";
 
 type Stale = Exclude<ResponseChecks["stale"], "">;
 
@@ -11,7 +11,8 @@ const staleWhy: Readonly<Record<Stale, string>> = {
   checks: "The checks changed after they ran.",
   workspace: "The files or the installed packages changed after the checks ran.",
   answer: "The answer changed after the checks ran.",
-  unknown: "The checks ran elsewhere or with an earlier version of DCE, or the workspace itself now passes other tests.",
+  unknown:
+    "The checks ran elsewhere or with an earlier version of DCE, or the workspace itself now passes other tests.",
 };
 
 const states: Readonly<Record<RunState, string>> = {
@@ -64,7 +65,9 @@ export const checks = {
         ? "Run these commands from .dce/checks.toml, also on code that a model wrote?"
         : "Run probes on code that a model wrote?",
       ...(commands.length > 0 ? [commands.join("\n")] : []),
-      ...(probes ? [commands.length > 0 ? `Then, to compare how responses behave, DCE runs ${probes}.` : `They are ${probes}.`] : []),
+      ...(probes
+        ? [commands.length > 0 ? `Then, to compare how responses behave, DCE runs ${probes}.` : `They are ${probes}.`]
+        : []),
       containment,
     ].join("\n\n"),
   beginning: "Running…",
@@ -99,7 +102,8 @@ export const checks = {
   overlay: "Ran in an overlay lane: the workspace copy-on-write, apart from your files, your home and other processes.",
   onCluster: (cluster: string, node: string) =>
     `Ran in an overlay lane on ${node || "a node"} of ${cluster}, apart from that machine's files and other processes.`,
-  copy: (why: string) => `Ran in a plain copy, not in a sandbox: the code could reach whatever you can. Why only a copy: ${why}`,
+  copy: (why: string) =>
+    `Ran in a plain copy, not in a sandbox: the code could reach whatever you can. Why only a copy: ${why}`,
 
   states,
   stage: { quick: "quick", lint: "lint", test: "test" },
@@ -113,7 +117,11 @@ export const checks = {
           : code === null
             ? ""
             : `exit code ${code}`
-        : [`${number(passed)} passed`, ...(failed > 0 ? [`${number(failed)} failed`] : []), ...(skipped > 0 ? [`${number(skipped)} skipped`] : [])].join(", "),
+        : [
+            `${number(passed)} passed`,
+            ...(failed > 0 ? [`${number(failed)} failed`] : []),
+            ...(skipped > 0 ? [`${number(skipped)} skipped`] : []),
+          ].join(", "),
   limits,
   failsAnyway: "fails without any response too",
   tellsNothing: "fails without any response too, and no test runs, so it cannot tell what this response breaks",
@@ -136,9 +144,12 @@ export const checks = {
   own: ({ passed, failed, not_run: left, problem }: OwnTests) =>
     problem ||
     `The workspace’s own tests give the verdict. With the response’s version of them: ${number(passed)} passed, ${number(failed)} failed${left > 0 ? `; it leaves out ${plural(left, "test")}` : ""}.`,
-  contradicted: (count: number) => `${plural(count, "test")} ${count === 1 ? "fails" : "fail"} in the workspace’s version and ${count === 1 ? "passes" : "pass"} in the response’s`,
-  ownGained: (count: number) => `${plural(count, "test")} that ${count === 1 ? "fails" : "fail"} without the response ${count === 1 ? "passes" : "pass"} in its own version only`,
-  ownFailures: (count: number) => `${plural(count, "test")} ${count === 1 ? "fails" : "fail"} only in the response’s version`,
+  contradicted: (count: number) =>
+    `${plural(count, "test")} ${count === 1 ? "fails" : "fail"} in the workspace’s version and ${count === 1 ? "passes" : "pass"} in the response’s`,
+  ownGained: (count: number) =>
+    `${plural(count, "test")} that ${count === 1 ? "fails" : "fail"} without the response ${count === 1 ? "passes" : "pass"} in its own version only`,
+  ownFailures: (count: number) =>
+    `${plural(count, "test")} ${count === 1 ? "fails" : "fail"} only in the response’s version`,
 
   byCheck: "Checks of each response",
   checkColumn: "Check",
@@ -152,24 +163,30 @@ export const checks = {
   absent: "–",
   failsForAll: (count: number) => `${plural(count, "test")} ${count === 1 ? "fails" : "fail"} without any response too`,
   moreRows: (count: number) => `Show ${plural(count, "more test")}`,
-  marks: { new: "✗", missing: "–", gained: "✓", flaky: "~", anyway: "(✗)", pass: "·", "": "" } as Readonly<Record<TestKind | "pass" | "", string>>,
+  marks: { new: "✗", missing: "–", gained: "✓", flaky: "~", anyway: "(✗)", pass: "·", "": "" } as Readonly<
+    Record<TestKind | "pass" | "", string>
+  >,
 
   title: "Checks",
   none: "This workspace has no checks yet",
-  noneNote: "A check is a command of your project, such as its tests. DCE runs the checks on every response and ranks the responses by the results.",
+  noneNote:
+    "A check is a command of your project, such as its tests. DCE runs the checks on every response and ranks the responses by the results.",
   found: "Proposed checks",
   leftOut: (names: ReadonlyArray<string>) => `Not proposed, because there are too many: ${names.join(", ")}.`,
   nothingFound: "No test runner that DCE knows is configured here. Write the command below.",
   use: "Use these checks",
   useNote: (path: string) => `Writes ${path}. You can edit it below first.`,
   tryThem: "Try them on the workspace",
-  tryNote: "Runs the commands on the files as they are. Nothing is saved, and you are asked before they run for the first time.",
+  tryNote:
+    "Runs the commands on the files as they are. Nothing is saved, and you are asked before they run for the first time.",
   fileLabel: "Text of .dce/checks.toml",
-  fileNote: "Keys of a check: name, command, stage, cwd, timeout_s, report, env. The table [lane] sets what commands can reach and how much they may use.",
+  fileNote:
+    "Keys of a check: name, command, stage, cwd, timeout_s, report, env. The table [lane] sets what commands can reach and how much they may use.",
   save: "Save",
   discard: "Discard changes",
   savedNote: "Saved.",
-  changedElsewhere: "The file changed while you were editing. Your text is kept here; saving is refused until you discard it or the file is as it was.",
+  changedElsewhere:
+    "The file changed while you were editing. Your text is kept here; saving is refused until you discard it or the file is as it was.",
   problem: (why: string) => `The file cannot be used: ${why}`,
   commands: "Commands",
   asItIs: "On the workspace as it is",

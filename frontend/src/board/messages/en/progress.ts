@@ -1,9 +1,9 @@
 // The progress of responses.
 
 import type { Status } from "../../../api/generated";
-import type { Outcome } from "../../state/checkresults";
 import { plural } from "../../../text/plural";
 import { number } from "../../../text/words";
+import type { Outcome } from "../../state/checkresults";
 
 /** The display name of a status. */
 const status = (value: Status | string) => (value === "error" ? "failed" : value);

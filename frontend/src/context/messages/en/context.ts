@@ -73,7 +73,8 @@ export const context = {
   deselect: (path: string) => `Remove ${path} from the selection`,
   secrets: (count: number) => plural(count, "possible secret"),
   guess: (encoding: string, isDoubtful: boolean) => (isDoubtful ? `${encoding}?` : `${encoding}, guessed`),
-  guessTitle: "Nothing declares this file's encoding. New text outside ASCII is not written to it until `encoding` in config.toml does.",
+  guessTitle:
+    "Nothing declares this file's encoding. New text outside ASCII is not written to it until `encoding` in config.toml does.",
   changed: "changed",
   changedTitle: "Changed since the last prompt",
   share: (share: number) => `${percent(share)} of the budget`,

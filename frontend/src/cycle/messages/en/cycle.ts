@@ -1,8 +1,8 @@
 // The cycle's texts, its cost and its prompt.
 
-import type { DraftStatus } from "../../state/texts";
 import { plural } from "../../../text/plural";
 import { number } from "../../../text/words";
+import type { DraftStatus } from "../../state/texts";
 
 const saved: Readonly<Record<DraftStatus, string>> = {
   saved: "Saved",
@@ -51,16 +51,20 @@ export const cycle = {
   preview: "Preview prompt",
   meter: (tokens: string, budget: number | null) => `${tokens}${budget === null ? "" : ` of ${number(budget)}`} tokens`,
   tooLong: (meter: string) => `Too long: ${meter}`,
-  meterTitle: (files: number, model: string) => `Size of the prompt with ${plural(files, "file")}, for ${model || "the default model"}`,
+  meterTitle: (files: number, model: string) =>
+    `Size of the prompt with ${plural(files, "file")}, for ${model || "the default model"}`,
   mode: "Model",
   modeSettings: (what: string) => `${what} (settings)`,
   modeDemo: "demo: small model on this machine",
   modeManual: "manual: copy and paste",
   modeCard: (name: string, what: string) => `${name}: ${what}`,
   modeWhat: (provider: string, url: string) =>
-    provider === "manual" ? "manual" : `${provider === "gateway" ? "gateway" : "server"} ${url.replace(/^https?:\/\//, "")}`,
+    provider === "manual"
+      ? "manual"
+      : `${provider === "gateway" ? "gateway" : "server"} ${url.replace(/^https?:\/\//, "")}`,
   gateTitle: "Before this is sent",
-  gateWhat: (bytes: string, files: number, host: string) => `${bytes} bytes with ${plural(files, "file")} will be sent to ${host}.`,
+  gateWhat: (bytes: string, files: number, host: string) =>
+    `${bytes} bytes with ${plural(files, "file")} will be sent to ${host}.`,
   gateMore: (count: number) => `and ${count} more`,
   gateFindings: (count: number) => `${plural(count, "possible secret")} to review first`,
   gatePlace: (path: string, line: number) => `${path}:${line}`,
@@ -74,7 +78,9 @@ export const cycle = {
   sections,
   total: "Total",
   totalTooLong: "Too long",
-  totalOf: (tokens: number, budget: number | null) => `${number(tokens)}${budget === null ? "" : ` of ${number(budget)}`}`,
+  totalOf: (tokens: number, budget: number | null) =>
+    `${number(tokens)}${budget === null ? "" : ` of ${number(budget)}`}`,
   promptText: "Prompt text",
-  shared: (tokens: number) => `The first ~${number(tokens)} tokens are the same as in the last prompt: the server may still have them cached.`,
+  shared: (tokens: number) =>
+    `The first ~${number(tokens)} tokens are the same as in the last prompt: the server may still have them cached.`,
 };

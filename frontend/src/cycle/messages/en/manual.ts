@@ -20,7 +20,8 @@ export const manual = {
   paste: (slot: number) => `Answer ${slot}`,
   pasteHere: "Paste here",
   intoSlot: (slot: number) => `as answer ${slot}`,
-  pasteExplain: (slot: number) => `The reply in the clipboard becomes answer ${slot}. A long one is saved at once, and the next empty tab opens.`,
+  pasteExplain: (slot: number) =>
+    `The reply in the clipboard becomes answer ${slot}. A long one is saved at once, and the next empty tab opens.`,
   pasteFailed: "The clipboard could not be read: press Ctrl+V in the field.",
   pasteHint: "… or paste or type a reply in this field.",
   save: "Save",

@@ -1,8 +1,8 @@
 // The history: all cycles, their generations and what was accepted.
 
+import { progress } from "../../../board/messages/en/progress";
 import { plural } from "../../../text/plural";
 import { number } from "../../../text/words";
-import { progress } from "../../../board/messages/en/progress";
 
 export const history = {
   find: "Search cycles and responses",
@@ -16,7 +16,8 @@ export const history = {
   hitCycle: (id: number, title: string) => `Cycle ${id}${title && `: ${title}`}`,
   hitResponse: (id: number, generation: number, slot: number, version: number) =>
     `Cycle ${id}, generation ${generation}, response ${slot}${version > 1 ? `, version ${version}` : ""}`,
-  row: (responses: number, tokens: number) => (responses === 0 ? "no responses" : `${plural(responses, "response")}, ${number(tokens)} tokens`),
+  row: (responses: number, tokens: number) =>
+    responses === 0 ? "no responses" : `${plural(responses, "response")}, ${number(tokens)} tokens`,
   statuses: (statuses: Readonly<Record<string, number>>) =>
     Object.entries(statuses)
       .map(([status, count]) => progress.ended(count, status))
@@ -37,7 +38,8 @@ export const history = {
   generations: "Generations",
   noGenerations: "Nothing was generated.",
   generation: (id: number, when: string, model: string) => `Generation ${id}, ${when}${model && `, ${model}`}`,
-  response: (slot: number, status: string, tokens: number) => `${slot}: ${progress.status(status)}, ${number(tokens)} tokens`,
+  response: (slot: number, status: string, tokens: number) =>
+    `${slot}: ${progress.status(status)}, ${number(tokens)} tokens`,
   openResponse: (slot: number, status: string, tokens: number) =>
     `Open response ${slot}: ${progress.status(status)}, ${number(tokens)} tokens`,
   version: (version: number) => `version ${version}`,
@@ -49,10 +51,13 @@ export const history = {
   restoredAt: (when: string) => `restored ${when}`,
   inForce: "in the workspace",
   context: "What should change",
-  versionTitle: (slot: number, version: number, generation: number) => `Version ${version} of response ${slot}, generation ${generation}`,
+  versionTitle: (slot: number, version: number, generation: number) =>
+    `Version ${version} of response ${slot}, generation ${generation}`,
   rawText: "Response text",
   export: "Export…",
-  exportNote: "All cycles with their prompts, responses and checks. No keys, but everything that the prompts showed of your files.",
+  exportNote:
+    "All cycles with their prompts, responses and checks. No keys, but everything that the prompts showed of your files.",
   import: "Import…",
-  imported: (cycles: number, responses: number) => `Imported ${plural(cycles, "cycle")} with ${plural(responses, "response")}.`,
+  imported: (cycles: number, responses: number) =>
+    `Imported ${plural(cycles, "cycle")} with ${plural(responses, "response")}.`,
 };

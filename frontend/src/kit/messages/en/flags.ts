@@ -17,10 +17,14 @@ const FLAGS: Readonly<Record<string, FlagText>> = {
   },
   does_not_compile: { name: "does not compile", meaning: "A file that parsed before, or a new one, does not parse" },
   unresolved_import: { name: "import not found", meaning: "A file imports a module or a name that is not there" },
-  secret_in_code: { name: "secret in code", meaning: "A file holds what looks like a key or a password that was not there before" },
+  secret_in_code: {
+    name: "secret in code",
+    meaning: "A file holds what looks like a key or a password that was not there before",
+  },
   changes_tests: {
     name: "changes tests",
-    meaning: "The answer adds, changes or weakens tests or their configuration; the workspace's own tests give the verdict",
+    meaning:
+      "The answer adds, changes or weakens tests or their configuration; the workspace's own tests give the verdict",
   },
   flaky: { name: "flaky", meaning: "A test failed that is known to fail now and then" },
   limit_hit: { name: "limit hit", meaning: "A check was killed at a limit: time, memory, processes, disk or output" },
@@ -32,11 +36,20 @@ const FLAGS: Readonly<Record<string, FlagText>> = {
     name: "secret in a new place",
     meaning: "The answer puts a secret into a file where the prompt did not show it: check where the value goes",
   },
-  runs_by_itself: { name: "runs by itself", meaning: "Tools run this file without being told to: read it before you accept it" },
-  sets_policy: { name: "sets policy", meaning: "The file sets what tools allow or install: read it before you accept it" },
+  runs_by_itself: {
+    name: "runs by itself",
+    meaning: "Tools run this file without being told to: read it before you accept it",
+  },
+  sets_policy: {
+    name: "sets policy",
+    meaning: "The file sets what tools allow or install: read it before you accept it",
+  },
   hard_link: { name: "hard link", meaning: "The file has other names, and changes under all of them" },
   ambiguous_block: { name: "unclear file", meaning: "The end or the meaning of the file had to be guessed" },
-  stale_base: { name: "differs from the prompt", meaning: "The file changed since the prompt was made, or was not in it" },
+  stale_base: {
+    name: "differs from the prompt",
+    meaning: "The file changed since the prompt was made, or was not in it",
+  },
   path_doubt: { name: "doubtful path", meaning: "Perhaps not the path that is meant: see the notes" },
   conflict_marks: { name: "conflict marks", meaning: "Contains conflict marks" },
   diff_in_file: { name: "diff in file", meaning: "Contains a diff instead of the file's text" },

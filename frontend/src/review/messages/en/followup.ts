@@ -8,7 +8,8 @@ export const followup = {
   open: "Follow up…",
   openTitle: "Make a new answer from this one",
   title: (slot: number) => `Follow up on response ${slot}`,
-  explain: "The model gets the same prompt, this answer and your message. The new answer becomes a further response; this one stays.",
+  explain:
+    "The model gets the same prompt, this answer and your message. The new answer becomes a further response; this one stays.",
   words: "Message",
   placeholder: "What to change, or your answer to the model’s question",
   failing: "Send what the failing checks say, and check the new answer",

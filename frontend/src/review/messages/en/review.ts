@@ -3,7 +3,13 @@
 import type { Facet } from "../../../state/place";
 import { number } from "../../../text/words";
 
-const facets: Readonly<Record<Facet, string>> = { answer: "Answer", diff: "Diff", checks: "Checks", pick: "Pick", raw: "Raw" };
+const facets: Readonly<Record<Facet, string>> = {
+  answer: "Answer",
+  diff: "Diff",
+  checks: "Checks",
+  pick: "Pick",
+  raw: "Raw",
+};
 
 /** What a response is compared with: the file as it is now, as the prompt showed it, or as another response writes it. */
 type Side = "workspace" | "prompt" | "response";

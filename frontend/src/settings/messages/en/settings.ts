@@ -22,19 +22,31 @@ const fields = {
   reasoning_effort: { label: "Reasoning effort", hint: "low, medium or high, where the model supports it." },
   schema: { label: "Answer format", hint: "How the model is asked to write its files." },
   secrets: { label: "Secrets", hint: "What to do with possible secrets in a prompt for another host." },
-  history_cycles: { label: "Full cycles in the prompt", hint: "How many cycles before the current one; older cycles get one line each." },
+  history_cycles: {
+    label: "Full cycles in the prompt",
+    hint: "How many cycles before the current one; older cycles get one line each.",
+  },
   section_order: {
     label: "Section order",
     hint: "With stable sections first, the next cycle’s first token comes sooner: the server has most of the prompt cached.",
   },
   images: { label: "Send images", hint: "Sends selected images with the prompt, for models that accept them." },
-  extra_body: { label: "Extra fields", hint: 'Fields added to every request for responses, as a JSON object such as {"top_k": 20}.' },
-  omit: { label: "Omitted fields", hint: "Fields that this server refuses, separated by commas: they are left out of every request." },
+  extra_body: {
+    label: "Extra fields",
+    hint: 'Fields added to every request for responses, as a JSON object such as {"top_k": 20}.',
+  },
+  omit: {
+    label: "Omitted fields",
+    hint: "Fields that this server refuses, separated by commas: they are left out of every request.",
+  },
   headers: {
     label: "Headers",
     hint: 'A JSON object such as {"X-Team": "a"}. For a secret write ${NAME}, an environment variable of the panel; its value is never stored or shown.',
   },
-  tokenizer: { label: "tokenizer.json", hint: "The model’s own, a path or a URL: tokens are then counted on this machine." },
+  tokenizer: {
+    label: "tokenizer.json",
+    hint: "The model’s own, a path or a URL: tokens are then counted on this machine.",
+  },
   exclude: { label: "Never in a prompt", hint: "Patterns as in .gitignore, separated by commas." },
 } as const satisfies Readonly<Record<string, Field>>;
 

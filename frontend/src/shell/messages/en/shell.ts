@@ -1,7 +1,7 @@
 // The frame: top line, steps, keys, messages that belong to no one screen.
 
-import type { Link } from "../../../state/shared";
 import type { Theme } from "../../../kit/theme";
+import type { Link } from "../../../state/shared";
 
 const connection: Readonly<Record<Link, string>> = {
   connecting: "Connecting…",
