@@ -6,6 +6,7 @@ import { StatusIcon } from "../kit/icons";
 import { Lines } from "../kit/lines";
 import { Rich } from "../kit/rich";
 import { text } from "../messages";
+import { useOffer } from "../state/offers";
 import { get, use } from "../state/store";
 import { go, goTo } from "../state/window";
 import { useWindowState } from "../state/windowstate";
@@ -30,9 +31,10 @@ export function Board({ generation }: { generation: GenerationView }) {
   const [view, setView] = useWindowState<View>(`board view ${generation.id}`, "table");
   const [isHiding, hide] = useWindowState(`board hides ${generation.id}`, false);
   const [isFolding, fold] = useWindowState(`board folds ${generation.id}`, true);
+  const isRunning = generation.slots.some(isActive);
+  useOffer("showChecks", isRunning ? null : () => setView("checks"));
   const judgements = board?.judgements ?? [];
   const rejected = judgements.filter(({ mark }) => mark === "rejected").length;
-  const isRunning = generation.slots.some(isActive);
   const marked = new Set(judgements.map(({ slot }) => slot));
   const folded = isRunning || !board ? NONE_FOLDED : foldedOf(board.rows, marked);
   const identical = [...folded.values()].reduce((sum, slots) => sum + slots.length, 0);
@@ -51,13 +53,7 @@ export function Board({ generation }: { generation: GenerationView }) {
         <div className="row">
           <div className="facets" role="group" aria-label={text.board.view}>
             {VIEWS.map((each) => (
-              <button
-                key={each}
-                id={`board-${each}`}
-                type="button"
-                aria-pressed={view === each}
-                onClick={() => setView(each)}
-              >
+              <button key={each} type="button" aria-pressed={view === each} onClick={() => setView(each)}>
                 {text.board.views[each]}
               </button>
             ))}

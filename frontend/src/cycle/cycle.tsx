@@ -6,11 +6,13 @@ import type { Cycle, CycleHead, PromptView, SettingsView } from "../api/generate
 import { Chevron, Plus } from "../kit/icons";
 import { text } from "../messages";
 import { chooseCard } from "../settings";
+import { useOffer } from "../state/offers";
 import { notify, set, use } from "../state/store";
-import { chooseCycle, closePane, openPane } from "../state/window";
+import { closePane, openPane } from "../state/window";
 import { number } from "../text/words";
 import { PromptDialog } from "./prompt";
 import { createCycle, generate } from "./state/actions";
+import { stepCycle, toCycle } from "./state/cycles";
 import { adopt, flush, resolve, useDraft, write } from "./state/draft";
 import { fold, unfold, useFolded } from "./state/folding";
 
@@ -122,12 +124,6 @@ function Fold({
   );
 }
 
-function to(next: number | undefined): void {
-  if (next === undefined) return;
-  void flush();
-  chooseCycle(next);
-}
-
 /** Moves to the earlier or later cycle, or to any chosen one. */
 function CycleChoice({ cycles, id }: { cycles: ReadonlyArray<CycleHead>; id: number }) {
   const at = cycles.findIndex((each) => each.id === id);
@@ -138,9 +134,8 @@ function CycleChoice({ cycles, id }: { cycles: ReadonlyArray<CycleHead>; id: num
         className="quiet"
         aria-label={text.cycle.earlier}
         aria-keyshortcuts="["
-        id="cycle-earlier"
         disabled={at <= 0}
-        onClick={() => to(cycles[at - 1]?.id)}
+        onClick={() => stepCycle(-1)}
       >
         <Chevron />
       </button>
@@ -149,7 +144,7 @@ function CycleChoice({ cycles, id }: { cycles: ReadonlyArray<CycleHead>; id: num
         className="cycle-choice"
         value={id}
         disabled={cycles.length < 2}
-        onChange={(event) => to(Number(event.target.value))}
+        onChange={(event) => toCycle(Number(event.target.value))}
       >
         {cycles.toReversed().map((each) => (
           <option key={each.id} value={each.id}>
@@ -162,18 +157,13 @@ function CycleChoice({ cycles, id }: { cycles: ReadonlyArray<CycleHead>; id: num
         className="quiet"
         aria-label={text.cycle.later}
         aria-keyshortcuts="]"
-        id="cycle-later"
         disabled={at >= cycles.length - 1}
-        onClick={() => to(cycles[at + 1]?.id)}
+        onClick={() => stepCycle(1)}
       >
         <Chevron />
       </button>
     </span>
   );
-}
-
-function onEnter(event: React.KeyboardEvent): void {
-  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) document.getElementById("generate")?.click();
 }
 
 interface TextsProps {
@@ -186,7 +176,7 @@ interface TextsProps {
 
 function Texts({ onWrite, ...texts }: TextsProps) {
   return (
-    <div className="texts" onKeyDown={onEnter} onInput={onWrite} role="presentation">
+    <div className="texts" data-keys="cycle" onInput={onWrite} role="presentation">
       {!texts.isScope && (
         <label className="in-row">
           <span>{text.cycle.title}</span>
@@ -224,7 +214,6 @@ function Texts({ onWrite, ...texts }: TextsProps) {
 
 function GenerateRow({ cycle }: { cycle: Cycle }) {
   const workspace = use((state) => state.workspace);
-  const isBusy = use((state) => state.busy.has("generate"));
   const selected = use((state) => state.selection.size);
   const [wanted, setWanted] = useState<number | null>(null);
   const isPreview = use((state) => state.place.pane === "prompt");
@@ -236,31 +225,10 @@ function GenerateRow({ cycle }: { cycle: Cycle }) {
   return (
     <div className="row generate-row">
       {isManual ? (
-        <button
-          type="button"
-          id="generate"
-          className="primary"
-          onClick={async () => (await flush()) && openPane("manual")}
-        >
-          {text.manual.open}
-        </button>
+        <ManualButton />
       ) : (
         <>
-          <button
-            type="button"
-            id="generate"
-            className="primary"
-            disabled={isBusy}
-            aria-keyshortcuts="Control+Enter"
-            onClick={async () => {
-              if (await flush()) {
-                fold();
-                await generate(n);
-              } else notify({ kind: "error", text: text.cycle.notSaved });
-            }}
-          >
-            {isBusy ? text.cycle.preparing : text.cycle.generate}
-          </button>
+          <GenerateButton n={n} />
           <label className="count">
             <input
               type="number"
@@ -286,6 +254,44 @@ function GenerateRow({ cycle }: { cycle: Cycle }) {
       </div>
       <PromptDialog cycle={cycle.id} isOpen={isPreview} onClose={closePane} />
     </div>
+  );
+}
+
+/** Saves the texts and asks for `n` responses. */
+function GenerateButton({ n }: { n: number }) {
+  const isBusy = use((state) => state.busy.has("generate"));
+  const start = async () => {
+    if (await flush()) {
+      fold();
+      await generate(n);
+    } else notify({ kind: "error", text: text.cycle.notSaved });
+  };
+  useOffer("generate", isBusy ? null : start);
+  return (
+    <button
+      type="button"
+      id="generate"
+      className="primary"
+      disabled={isBusy}
+      aria-keyshortcuts="Control+Enter"
+      onClick={start}
+    >
+      {isBusy ? text.cycle.preparing : text.cycle.generate}
+    </button>
+  );
+}
+
+async function openManual(): Promise<void> {
+  if (await flush()) openPane("manual");
+}
+
+/** With a model whose answers are copied by hand, there is a screen to copy them instead. */
+function ManualButton() {
+  useOffer("generate", openManual);
+  return (
+    <button type="button" id="generate" className="primary" onClick={openManual}>
+      {text.manual.open}
+    </button>
   );
 }
 

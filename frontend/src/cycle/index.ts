@@ -4,6 +4,7 @@ export { CycleCard } from "./cycle";
 export { FirstSteps } from "./firststeps";
 export { SendingGate } from "./gate";
 export { ManualScreen } from "./manual";
+export { stepCycle } from "./state/cycles";
 export { useDraft } from "./state/draft";
 export { factsOf } from "./state/facts";
 export { unfold } from "./state/folding";

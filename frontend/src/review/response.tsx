@@ -10,6 +10,7 @@ import { Lines } from "../kit/lines";
 import { Rich } from "../kit/rich";
 import { text } from "../messages";
 import type { LiveResponse } from "../state/livetext";
+import { useOffer } from "../state/offers";
 import type { Facet } from "../state/place";
 import { use } from "../state/store";
 import { openPane, showFacet } from "../state/window";
@@ -184,6 +185,7 @@ function AnswerFiles({ slot, files }: { slot: number; files: ReadonlyArray<Block
     setWrites(view.writes);
     setDoubts(view.doubts);
   };
+  useOffer("accept", chosen.length === 0 || isBusy ? null : () => preview(false));
   const isStale = writes?.some((write) => write.code === "stale_file" || write.merged) ?? false;
   return (
     <section>

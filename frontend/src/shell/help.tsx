@@ -1,25 +1,21 @@
-// The keyboard shortcuts and their handler. Keys pressed in a text field are left alone.
+// The list of keyboard shortcuts, and their handler.
 
 import { useEffect } from "react";
-import { flushSync } from "react-dom";
-import { openFiles } from "../context";
-import { unfold } from "../cycle";
 import { Dialog } from "../kit/dialog";
 import { text } from "../messages";
-import type { Facet } from "../state/place";
-import { get } from "../state/store";
-import { goTo, openPane, showFacet } from "../state/window";
+import { useOffer } from "../state/offers";
+import { actionOf, KEYMAP } from "./keymap";
 
 export function Help({ isOpen, onClose }: { isOpen: boolean; onClose: () => void }) {
   return (
     <Dialog title={text.shell.keysTitle} isOpen={isOpen} onClose={onClose}>
       <dl className="keys">
-        {text.shell.keys.map(([keys, what]) => (
-          <div key={keys}>
+        {KEYMAP.map(({ name }) => (
+          <div key={name}>
             <dt>
-              <kbd>{keys}</kbd>
+              <kbd>{text.shell.keys[name].keys}</kbd>
             </dt>
-            <dd>{what}</dd>
+            <dd>{text.shell.keys[name].does}</dd>
           </div>
         ))}
       </dl>
@@ -33,74 +29,16 @@ export function Help({ isOpen, onClose }: { isOpen: boolean; onClose: () => void
   );
 }
 
-const ACTS: Readonly<Record<string, () => void>> = {
-  b: () => goTo(null),
-  j: () => step(1),
-  k: () => step(-1),
-  p: () => facet("answer"),
-  d: () => facet("diff"),
-  l: () => facet("pick"),
-  r: () => facet("raw"),
-  t: toChecks,
-  a: () => document.getElementById("accept")?.click(),
-  f: toFiles,
-  c: writeCycle,
-  "[": () => document.getElementById("cycle-earlier")?.click(),
-  "]": () => document.getElementById("cycle-later")?.click(),
-  h: () => openPane("history"),
-  s: () => openPane("settings"),
-};
-
-/** Expands at once, because the next key may follow immediately. */
-function toFiles(): void {
-  flushSync(openFiles);
-  document.getElementById("file-filter")?.focus();
-}
-
-/** The checks of the response in view; on the board, those of all. */
-function toChecks(): void {
-  if (get().place.slot !== null) showFacet("checks");
-  else document.getElementById("board-checks")?.click();
-}
-
-function writeCycle(): void {
-  const { cycle } = get().place;
-  if (cycle !== null) flushSync(() => unfold(cycle));
-  document.getElementById("cycle-context")?.focus();
-}
-
-const facet = (name: Facet) => {
-  if (get().place.slot !== null) showFacet(name);
-};
-
-function step(by: number): void {
-  const { generation, place } = get();
-  if (!generation) return;
-  const next = (place.slot ?? 0) + by;
-  if (next >= 1 && next <= generation.n) goTo(next);
-}
-
 export function useKeys(onHelp: () => void): void {
+  useOffer("help", onHelp);
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
-      const target = event.target as HTMLElement;
-      const isWriting = target.matches("input, textarea, select, [contenteditable=true]");
-      const isInTree = target.closest("[role=dialog]") !== null;
-      if (isWriting || isInTree || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
-      const act = event.key === "?" ? onHelp : (ACTS[event.key] ?? digit(event.key));
+      const act = actionOf(event);
       if (!act) return;
       event.preventDefault();
       act();
     };
     addEventListener("keydown", onKey);
     return () => removeEventListener("keydown", onKey);
-  }, [onHelp]);
-}
-
-function digit(key: string): (() => void) | undefined {
-  if (!/^\d$/.test(key)) return undefined;
-  const slot = key === "0" ? 10 : Number(key);
-  return () => {
-    if (slot <= (get().generation?.n ?? 0)) goTo(slot);
-  };
+  }, []);
 }

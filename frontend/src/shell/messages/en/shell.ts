@@ -10,21 +10,22 @@ const connection: Readonly<Record<Link, string>> = {
   closed: "Disconnected",
 };
 
-const keys: ReadonlyArray<readonly [string, string]> = [
-  ["Ctrl+Enter", "Generate, from a field of the cycle"],
-  ["1 … 9, 0", "Response 1 … 9, 10"],
-  ["b", "Board"],
-  ["j, k", "Next or previous response"],
-  ["p, d, l, r", "Answer (parsed), diff, pick (lines), raw text"],
-  ["t", "Checks (tests) of the response, or of all on the board"],
-  ["a", "Accept the selected files"],
-  ["f", "Filter the files"],
-  ["c", "Edit the cycle’s text"],
-  ["[, ]", "Earlier or later cycle"],
-  ["h, s", "History or settings"],
-  ["?", "This list"],
-  ["Esc", "Close"],
-];
+/** The keys of `shell/keymap.ts`. */
+const keys = {
+  generate: { keys: "Ctrl+Enter", does: "Generate, from a field of the cycle" },
+  response: { keys: "1 … 9, 0", does: "Response 1 … 9, 10" },
+  board: { keys: "b", does: "Board" },
+  step: { keys: "j, k", does: "Next or previous response" },
+  facets: { keys: "p, d, l, r", does: "Answer (parsed), diff, pick (lines), raw text" },
+  checks: { keys: "t", does: "Checks (tests) of the response, or of all on the board" },
+  accept: { keys: "a", does: "Accept the selected files" },
+  files: { keys: "f", does: "Filter the files" },
+  cycle: { keys: "c", does: "Edit the cycle’s text" },
+  cycles: { keys: "[, ]", does: "Earlier or later cycle" },
+  panes: { keys: "h, s", does: "History or settings" },
+  help: { keys: "?", does: "This list" },
+  close: { keys: "Esc", does: "Close" },
+};
 
 const themes: Readonly<Record<Theme, string>> = {
   system: "System",
