@@ -9,7 +9,7 @@ import { parseSync } from "rolldown/experimental";
 const ROOT = fileURLToPath(new URL("../src", import.meta.url));
 const AREAS = ["settings", "context", "cycle", "accept", "board", "review", "history", "shell"];
 /** Lowest first. `words` are the messages that each area keeps; `messages` puts them together. */
-const LAYERS = ["generated", "text", "words", "messages", "api", "state", "kit", ...AREAS, "main.tsx"];
+const LAYERS = ["generated", "text", "words", "messages", "api", "state", "kit", "testing", ...AREAS, "main.tsx"];
 const problems = [];
 
 function layerOf(file) {

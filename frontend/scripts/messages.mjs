@@ -55,7 +55,7 @@ function walk(value, visit) {
 }
 
 for (const file of readdirSync(ROOT, { recursive: true })) {
-  if (!/\.tsx?$/.test(file) || file.includes("/messages/") || file === "api/generated.ts") continue;
+  if (!/\.tsx?$/.test(file) || /\.test\.|^testing\/|\/messages\//.test(file) || file === "api/generated.ts") continue;
   const source = readFileSync(`${ROOT}/${file}`, "utf8");
   const { program } = parseSync(file, source, { range: false });
   walk(program, (node) => check(file, source, node));

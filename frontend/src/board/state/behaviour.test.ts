@@ -1,5 +1,4 @@
-import assert from "node:assert/strict";
-import { test } from "node:test";
+import { expect, test } from "vitest";
 import type { BehaviourReport, BoardRow, MatrixRow } from "../../api/generated";
 import { columnsOf, foldedOf, spansOf } from "./behaviour";
 
@@ -51,7 +50,7 @@ test("identical responses share a column of their class", () => {
     ]),
     [row(1, "A"), row(2, "B"), row(3, "C"), row(4, "A")],
   );
-  assert.deepEqual(classes, [
+  expect(classes).toStrictEqual([
     {
       letter: "A",
       columns: [
@@ -83,14 +82,11 @@ test("cells that show the same are one, but never across classes", () => {
     ]),
     classes,
   );
-  assert.deepEqual(
-    spans.map(({ group, slots }) => [group, slots]),
-    [
-      ["A", [1, 3]],
-      ["A", [2]],
-      ["", [5]],
-    ],
-  );
+  expect(spans.map(({ group, slots }) => [group, slots])).toStrictEqual([
+    ["A", [1, 3]],
+    ["A", [2]],
+    ["", [5]],
+  ]);
 });
 
 test("identical responses fold under the best of them, unless they are marked, accepted or read otherwise", () => {
@@ -102,7 +98,7 @@ test("identical responses fold under the best of them, unless they are marked, a
     row(5, "B"),
     row(6, ""),
   ];
-  assert.deepEqual([...foldedOf(rows, new Set())], [[2, [1, 3]]]);
-  assert.deepEqual([...foldedOf(rows, new Set([3]))], [[2, [1]]]);
-  assert.deepEqual([...foldedOf([row(1, "A"), row(2, "A", { flags: ["truncated"] })], new Set())], []);
+  expect([...foldedOf(rows, new Set())]).toStrictEqual([[2, [1, 3]]]);
+  expect([...foldedOf(rows, new Set([3]))]).toStrictEqual([[2, [1]]]);
+  expect([...foldedOf([row(1, "A"), row(2, "A", { flags: ["truncated"] })], new Set())]).toStrictEqual([]);
 });

@@ -1,5 +1,4 @@
-import assert from "node:assert/strict";
-import { test } from "node:test";
+import { expect, test } from "vitest";
 import type { CheckReport, CheckRun, ChecksView } from "../../api/generated";
 import { cannotStart, outcomeOf, staleOf, stateOf, tellsNothing, testRowsOf, testsOf } from "./checkresults";
 
@@ -58,24 +57,24 @@ const passed = { passed: 3, failed: 0, new_failures: 0, gained: 0, fails_anyway:
 const counts = { ...passed, flaky: [], stale: "", own: null, limits: [] } as const;
 
 test("what fails anyway is neither a pass nor the response's failure", () => {
-  assert.equal(outcomeOf(counts), "pass");
-  assert.equal(outcomeOf({ ...counts, failed: 1, fails_anyway: true }), "anyway");
-  assert.equal(outcomeOf({ ...counts, failed: 2, new_failures: 1 }), "fail");
-  assert.equal(outcomeOf({ ...counts, new_failures: 1 }), "fail", "tests are missing");
-  assert.equal(stateOf(run()), "pass");
-  assert.equal(stateOf(run({ ok: false, failed: 1, fails_anyway: true })), "anyway");
-  assert.equal(stateOf(run({ new_failures: 2, missing: ["a", "b"] })), "fail");
-  assert.equal(stateOf(run({ ok: false, state: "killed", limits: ["memory"] })), "limit");
-  assert.equal(stateOf(run({ ok: false, state: "not_run" })), "not_run");
+  expect(outcomeOf(counts)).toBe("pass");
+  expect(outcomeOf({ ...counts, failed: 1, fails_anyway: true })).toBe("anyway");
+  expect(outcomeOf({ ...counts, failed: 2, new_failures: 1 })).toBe("fail");
+  expect(outcomeOf({ ...counts, new_failures: 1 }), "tests are missing").toBe("fail");
+  expect(stateOf(run())).toBe("pass");
+  expect(stateOf(run({ ok: false, failed: 1, fails_anyway: true }))).toBe("anyway");
+  expect(stateOf(run({ new_failures: 2, missing: ["a", "b"] }))).toBe("fail");
+  expect(stateOf(run({ ok: false, state: "killed", limits: ["memory"] }))).toBe("limit");
+  expect(stateOf(run({ ok: false, state: "not_run" }))).toBe("not_run");
 });
 
 test("a command that fails anyway, of which no test ran, tells nothing", () => {
   const anyway = { ok: false, failed: 1, passed: 0, fails_anyway: true } as const;
-  assert.equal(tellsNothing(run({ ...anyway, runner: "" })), true);
-  assert.equal(tellsNothing(run({ ...anyway, stop: "broken" })), true);
-  assert.equal(tellsNothing(run({ ...anyway, passed: 2, stop: "broken" })), false);
-  assert.equal(tellsNothing(run(anyway)), false);
-  assert.equal(tellsNothing(run({ runner: "" })), false);
+  expect(tellsNothing(run({ ...anyway, runner: "" }))).toBe(true);
+  expect(tellsNothing(run({ ...anyway, stop: "broken" }))).toBe(true);
+  expect(tellsNothing(run({ ...anyway, passed: 2, stop: "broken" }))).toBe(false);
+  expect(tellsNothing(run(anyway))).toBe(false);
+  expect(tellsNothing(run({ runner: "" }))).toBe(false);
 });
 
 test("tests are told apart by kind, new failures first, each name once", () => {
@@ -92,25 +91,22 @@ test("tests are told apart by kind, new failures first, each name once", () => {
       newly_passing: ["fixed"],
     }),
   );
-  assert.deepEqual(
-    found.map(({ kind, names, more }) => [kind, names, more]),
-    [
-      ["new", ["new"], 0],
-      ["missing", ["gone"], 0],
-      ["anyway", ["old", "old 2"], 0],
-      ["flaky", ["now and then"], 0],
-      ["gained", ["fixed"], 2],
-    ],
-  );
+  expect(found.map(({ kind, names, more }) => [kind, names, more])).toStrictEqual([
+    ["new", ["new"], 0],
+    ["missing", ["gone"], 0],
+    ["anyway", ["old", "old 2"], 0],
+    ["flaky", ["now and then"], 0],
+    ["gained", ["fixed"], 2],
+  ]);
 });
 
 test("failures that have no names are counted, and a command without tests has none", () => {
-  assert.deepEqual(testsOf(run({ ok: false, failed: 3, new_failures: 3, newly_failing: ["a"] })), [
+  expect(testsOf(run({ ok: false, failed: 3, new_failures: 3, newly_failing: ["a"] }))).toStrictEqual([
     { kind: "new", names: ["a"], more: 2 },
   ]);
-  assert.deepEqual(testsOf(run({ new_failures: 2 })), [{ kind: "missing", names: [], more: 2 }]);
-  assert.deepEqual(testsOf(run({ ok: false, failed: 1, new_failures: 1, runner: "" })), []);
-  assert.deepEqual(testsOf(run({ ok: false, failed: 1, failures: ["a"], new_failures: 0 }), true), [
+  expect(testsOf(run({ new_failures: 2 }))).toStrictEqual([{ kind: "missing", names: [], more: 2 }]);
+  expect(testsOf(run({ ok: false, failed: 1, new_failures: 1, runner: "" }))).toStrictEqual([]);
+  expect(testsOf(run({ ok: false, failed: 1, failures: ["a"], new_failures: 0 }), true)).toStrictEqual([
     { kind: "anyway", names: ["a"], more: 0 },
   ]);
 });
@@ -124,25 +120,22 @@ test("the table shows what differs, the worst first; what fails for all stands a
       report(run({ failures: ["old"], stop: "early" })),
     ),
   );
-  assert.deepEqual(anyway, ["old"]);
-  assert.deepEqual(
-    rows.map(({ name, cells }) => [name, [...cells.values()]]),
-    [
-      ["broken", ["pass", "new", "", ""]],
-      ["fixed", ["gained", "anyway", "", ""]],
-    ],
-  );
+  expect(anyway).toStrictEqual(["old"]);
+  expect(rows.map(({ name, cells }) => [name, [...cells.values()]])).toStrictEqual([
+    ["broken", ["pass", "new", "", ""]],
+    ["fixed", ["gained", "anyway", "", ""]],
+  ]);
 });
 
 test("what cannot start is said once, and stale verdicts stand together by what changed", () => {
   const missing = { ...report(run()), cannot_start: ["js: vitest: not found"] };
   const found = view(missing, missing, null);
-  assert.deepEqual(cannotStart(found), ["js: vitest: not found"]);
+  expect(cannotStart(found)).toStrictEqual(["js: vitest: not found"]);
   const [first, second, third] = found.responses;
-  assert.ok(first && second && third);
+  if (!first || !second || !third) throw new Error("three responses are made above");
   const stale = staleOf({
     ...found,
     responses: [{ ...first, stale: "checks" }, { ...second, stale: "checks" }, third],
   });
-  assert.deepEqual([...stale], [["checks", [1, 2]]]);
+  expect([...stale]).toStrictEqual([["checks", [1, 2]]]);
 });

@@ -1,7 +1,6 @@
 // What a judge's comparisons add up to.
 
-import assert from "node:assert/strict";
-import { test } from "node:test";
+import { expect, test } from "vitest";
 import type { BoardRow } from "../../api/generated";
 import { adviceOf } from "./judge";
 
@@ -12,15 +11,15 @@ const row = (slot: number, said: readonly [number, number, number] | null): Boar
   }) as unknown as BoardRow;
 
 test("without a judge there is no advice", () => {
-  assert.equal(adviceOf([row(1, null), row(2, null)]), null);
+  expect(adviceOf([row(1, null), row(2, null)])).toBe(null);
 });
 
 test("a response is preferred only if it beats every other one", () => {
-  assert.deepEqual(adviceOf([row(3, [2, 0, 0]), row(1, [0, 2, 0]), row(2, [1, 1, 0]), row(4, null)]), {
+  expect(adviceOf([row(3, [2, 0, 0]), row(1, [0, 2, 0]), row(2, [1, 1, 0]), row(4, null)])).toStrictEqual({
     preferred: 3,
     slots: [1, 2, 3],
     judge: "m",
   });
-  assert.equal(adviceOf([row(1, [1, 1, 0]), row(2, [1, 1, 0]), row(3, [1, 1, 0])])?.preferred, null);
-  assert.equal(adviceOf([row(1, [1, 0, 1]), row(2, [0, 0, 2]), row(3, [0, 1, 1])])?.preferred, null);
+  expect(adviceOf([row(1, [1, 1, 0]), row(2, [1, 1, 0]), row(3, [1, 1, 0])])?.preferred).toBe(null);
+  expect(adviceOf([row(1, [1, 0, 1]), row(2, [0, 0, 2]), row(3, [0, 1, 1])])?.preferred).toBe(null);
 });

@@ -1,5 +1,4 @@
-import assert from "node:assert/strict";
-import { test } from "node:test";
+import { expect, test } from "vitest";
 import type { BoardRow, Judgement } from "../../api/generated";
 import { verdictOf } from "./verdict";
 
@@ -39,14 +38,14 @@ const rejected = (slot: number): Judgement => ({
 
 test("the best is the first in rank that can be read and was not rejected", () => {
   const rows = [row(1, { parse: "failed", cluster: "" }), row(2), row(3, { cluster: "B" }), row(4)];
-  assert.equal(verdictOf(rows, [])?.slot, 2);
-  assert.equal(verdictOf(rows, [rejected(2)])?.slot, 3);
-  assert.equal(verdictOf(rows, [])?.readable, 3);
+  expect(verdictOf(rows, [])?.slot).toBe(2);
+  expect(verdictOf(rows, [rejected(2)])?.slot).toBe(3);
+  expect(verdictOf(rows, [])?.readable).toBe(3);
 });
 
 test("nothing is said when nothing can be read", () => {
-  assert.equal(verdictOf([row(1, { parse: "failed", cluster: "" })], []), null);
-  assert.equal(verdictOf([row(1)], [rejected(1)]), null);
+  expect(verdictOf([row(1, { parse: "failed", cluster: "" })], [])).toBe(null);
+  expect(verdictOf([row(1)], [rejected(1)])).toBe(null);
 });
 
 test("the board's own sentence is what is said, and what failed, is doubtful or stale is not called good", () => {
@@ -62,10 +61,10 @@ test("the board's own sentence is what is said, and what failed, is doubtful or 
     limits: [],
   } as const;
   const passing = { checks: { ...checks, failed: 0, new_failures: 0 }, why: "Breaks nothing." };
-  assert.equal(verdictOf([row(1, passing)], [])?.why, "Breaks nothing.");
-  assert.equal(verdictOf([row(1, passing)], [])?.isGood, true);
-  assert.equal(verdictOf([row(1, { checks })], [])?.isGood, false);
-  assert.equal(verdictOf([row(1)], [])?.isGood, false);
-  assert.equal(verdictOf([row(1, { ...passing, flags: ["elision"] })], [])?.isGood, false);
-  assert.equal(verdictOf([row(1, { ...passing, is_stale: true })], [])?.isGood, false);
+  expect(verdictOf([row(1, passing)], [])?.why).toBe("Breaks nothing.");
+  expect(verdictOf([row(1, passing)], [])?.isGood).toBe(true);
+  expect(verdictOf([row(1, { checks })], [])?.isGood).toBe(false);
+  expect(verdictOf([row(1)], [])?.isGood).toBe(false);
+  expect(verdictOf([row(1, { ...passing, flags: ["elision"] })], [])?.isGood).toBe(false);
+  expect(verdictOf([row(1, { ...passing, is_stale: true })], [])?.isGood).toBe(false);
 });

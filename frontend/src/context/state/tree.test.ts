@@ -1,5 +1,4 @@
-import assert from "node:assert/strict";
-import { test } from "node:test";
+import { expect, test } from "vitest";
 import type { FilesView } from "../../api/generated";
 import { FileTable } from "../../state/filetable";
 import { rowsOf, sumsOf, ticked, tickOf, treeOf } from "./tree";
@@ -25,7 +24,7 @@ const ids = (tree: ReturnType<typeof treeOf>, nodes: Int32Array) => Array.from(n
 
 test("folders come first, each level by name as people count", () => {
   const tree = treeOf(PATHS);
-  assert.deepEqual(ids(tree, rowsOf(tree, null, open).nodes), [
+  expect(ids(tree, rowsOf(tree, null, open).nodes)).toStrictEqual([
     "a/",
     "a/b/",
     "a/b/c.py",
@@ -41,9 +40,9 @@ test("folders come first, each level by name as people count", () => {
 test("a closed folder hides what is in it; places count what is shown", () => {
   const tree = treeOf(PATHS);
   const rows = rowsOf(tree, null, () => false);
-  assert.deepEqual(ids(tree, rows.nodes), ["a/", "a-b/", "README.md", "z9.md", "z10.md"]);
-  assert.deepEqual([...rows.places], [1, 2, 3, 4, 5]);
-  assert.equal(rows.siblings[0], 5);
+  expect(ids(tree, rows.nodes)).toStrictEqual(["a/", "a-b/", "README.md", "z9.md", "z10.md"]);
+  expect([...rows.places]).toStrictEqual([1, 2, 3, 4, 5]);
+  expect(rows.siblings[0]).toBe(5);
 });
 
 test("sums go up to every folder, and ticks follow from them", () => {
@@ -51,20 +50,20 @@ test("sums go up to every folder, and ticks follow from them", () => {
   const tree = treeOf(table.paths);
   const node = (id: string) => tree.ids.indexOf(id);
   const sums = sumsOf(tree, table, new Set(["a/b/c.py"]));
-  assert.equal(sums.tokens[node("a/")], 3);
-  assert.equal(sums.usable[node("a/")], 1);
-  assert.equal(tickOf(sums, node("a/")), "all");
-  assert.equal(tickOf(sums, node("a-b/")), "none");
-  assert.deepEqual([...ticked(tree, table, new Set(["a/b/c.py"]), node("a/"), null)], []);
-  assert.deepEqual([...ticked(tree, table, new Set(), node("a/"), null)], ["a/b/c.py"]);
+  expect(sums.tokens[node("a/")]).toBe(3);
+  expect(sums.usable[node("a/")]).toBe(1);
+  expect(tickOf(sums, node("a/"))).toBe("all");
+  expect(tickOf(sums, node("a-b/"))).toBe("none");
+  expect([...ticked(tree, table, new Set(["a/b/c.py"]), node("a/"), null)]).toStrictEqual([]);
+  expect([...ticked(tree, table, new Set(), node("a/"), null)]).toStrictEqual(["a/b/c.py"]);
 });
 
 test("a filter leaves out folders without a match, and ticking does not touch what it hides", () => {
   const table = FileTable.of(view());
   const tree = treeOf(table.paths);
   const matches = Uint8Array.from(table.paths, (path) => Number(path.includes("d.py")));
-  assert.deepEqual(ids(tree, rowsOf(tree, matches, open).nodes), ["a/", "a/d.py"]);
-  assert.deepEqual([...ticked(tree, table, new Set(), tree.ids.indexOf("a/"), matches)], ["a/d.py"]);
+  expect(ids(tree, rowsOf(tree, matches, open).nodes)).toStrictEqual(["a/", "a/d.py"]);
+  expect([...ticked(tree, table, new Set(), tree.ids.indexOf("a/"), matches)]).toStrictEqual(["a/d.py"]);
 });
 
 test("changes are taken over: values in place, files that come and go by a new order", () => {
@@ -72,8 +71,8 @@ test("changes are taken over: values in place, files that come and go by a new o
   const patched = table.after(
     view({ is_whole: false, cursor: "r:2", paths: ["a/d.py"], sizes: [4], tokens: [null], exact: "0" }),
   );
-  assert.equal(patched.paths, table.paths);
-  assert.deepEqual(patched.find("a/d.py"), { tokens: 1, exact: false, excluded: "" });
+  expect(patched.paths).toBe(table.paths);
+  expect(patched.find("a/d.py")).toStrictEqual({ tokens: 1, exact: false, excluded: "" });
   const merged = patched.after(
     view({
       is_whole: false,
@@ -85,14 +84,14 @@ test("changes are taken over: values in place, files that come and go by a new o
       excluded: {},
     }),
   );
-  assert.deepEqual(merged.paths, ["a-b/z.py", "a/b/c.py", "a/d.py", "b.py", "z10.md", "z9.md"]);
-  assert.equal(merged.find("README.md"), undefined);
-  assert.ok(merged.paths !== table.paths);
+  expect(merged.paths).toStrictEqual(["a-b/z.py", "a/b/c.py", "a/d.py", "b.py", "z10.md", "z9.md"]);
+  expect(merged.find("README.md")).toBe(undefined);
+  expect(merged.paths !== table.paths).toBe(true);
 });
 
 test("a hundred thousand files are a tree", () => {
   const paths = Array.from({ length: 100_000 }, (_, at) => `pkg${at % 100}/mod${at % 1000}/file${at}.py`).toSorted();
   const tree = treeOf(paths);
-  assert.equal(tree.files.filter((file) => file >= 0).length, 100_000);
-  assert.equal(rowsOf(tree, null, () => false).nodes.length, 100);
+  expect(tree.files.filter((file) => file >= 0).length).toBe(100_000);
+  expect(rowsOf(tree, null, () => false).nodes.length).toBe(100);
 });

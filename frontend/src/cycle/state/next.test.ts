@@ -1,5 +1,4 @@
-import assert from "node:assert/strict";
-import { test } from "node:test";
+import { expect, test } from "vitest";
 import { doneSteps, type Facts, nextStep, openSteps, STEPS } from "./next";
 
 const EMPTY: Facts = {
@@ -32,20 +31,20 @@ test("the loop leads from an empty workspace to the next cycle, a fact at a time
   let facts = EMPTY;
   for (const [change, advice] of path) {
     facts = { ...facts, ...change };
-    assert.equal(nextStep(facts).advice, advice);
+    expect(nextStep(facts).advice).toBe(advice);
   }
 });
 
 test("what is in the way comes before what is next", () => {
   const ready: Facts = { ...EMPTY, isScope: false, hasScope: true, selected: 1, hasTask: true };
-  assert.equal(nextStep({ ...ready, isBlocked: true }).step, "prompt");
-  assert.equal(nextStep({ ...ready, readable: 2, hasChecks: true }).advice, "runChecks");
-  assert.equal(nextStep({ ...ready, readable: 2, hasChecks: true, isChecked: true }).step, "review");
-  assert.equal(nextStep({ ...ready, readable: 2, accepted: "fail" }).advice, "restore");
+  expect(nextStep({ ...ready, isBlocked: true }).step).toBe("prompt");
+  expect(nextStep({ ...ready, readable: 2, hasChecks: true }).advice).toBe("runChecks");
+  expect(nextStep({ ...ready, readable: 2, hasChecks: true, isChecked: true }).step).toBe("review");
+  expect(nextStep({ ...ready, readable: 2, accepted: "fail" }).advice).toBe("restore");
 });
 
 test("an empty folder needs no files", () => {
-  assert.equal(nextStep({ ...EMPTY, hasScope: true, hasTask: true, hasFiles: false }).step, "generate");
+  expect(nextStep({ ...EMPTY, hasScope: true, hasTask: true, hasFiles: false }).step).toBe("generate");
 });
 
 test("in every state the next step has a place to go to and is not done yet", () => {
@@ -69,8 +68,8 @@ test("in every state the next step has a place to go to and is not done yet", ()
   }
   for (const state of states) {
     const { step } = nextStep(state);
-    assert.ok(STEPS.includes(step));
-    assert.ok(openSteps(state).has(step), `${step} is closed in ${JSON.stringify(state)}`);
-    if (step !== "board") assert.ok(!doneSteps(state).has(step), `${step} is done in ${JSON.stringify(state)}`);
+    expect(STEPS.includes(step)).toBe(true);
+    expect(openSteps(state).has(step), `${step} is closed in ${JSON.stringify(state)}`).toBe(true);
+    if (step !== "board") expect(!doneSteps(state).has(step), `${step} is done in ${JSON.stringify(state)}`).toBe(true);
   }
 });
