@@ -1,4 +1,4 @@
-// Fails if a component says something in words of its own: every text of the page stands in messages/.
+// Fails if a component says something in words of its own: every text of the page stands in the messages of its area.
 //
 // Looked at are the texts between tags, string literals and templates shown by an expression between tags, the attributes that
 // people see or hear, and the fields of notices.
@@ -33,7 +33,9 @@ function* literals(node) {
 function check(file, source, node) {
   const tell = (at, words) => {
     const line = source.slice(0, at.start).split("\n").length;
-    problems.push(`src/${file}:${line}: ${JSON.stringify(words.trim().slice(0, 60))} belongs into messages/`);
+    problems.push(
+      `src/${file}:${line}: ${JSON.stringify(words.trim().slice(0, 60))} belongs into the messages of its area`,
+    );
   };
   const tellWords = (part) => {
     for (const [at, words] of literals(part)) if (WORD.test(words)) tell(at, words);
