@@ -39,8 +39,9 @@ check: $(STAMPS)/dev frontend/node_modules/.stamp
 	@scripts/npm.sh run --silent check
 
 ## make fix       format and mend what the linter can
-fix: $(STAMPS)/dev
+fix: $(STAMPS)/dev frontend/node_modules/.stamp
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+	@scripts/npm.sh run --silent fix
 
 ## make reference  rewrite what is written from the code: docs/reference, frontend/openapi.json and its TypeScript types
 reference: $(STAMPS)/dev frontend/node_modules/.stamp

@@ -1,4 +1,4 @@
-// Fails if a component says something in words of its own: every text of the page stands in src/text/messages/.
+// Fails if a component says something in words of its own: every text of the page stands in the messages of its area.
 //
 // Looked at are the texts between tags, string literals and templates shown by an expression between tags, the attributes that
 // people see or hear, and the fields of notices.
@@ -7,7 +7,16 @@ import { fileURLToPath } from "node:url";
 import { parseSync } from "rolldown/experimental";
 
 const ROOT = fileURLToPath(new URL("../src", import.meta.url));
-const SHOWN = new Set(["aria-label", "aria-description", "aria-roledescription", "aria-valuetext", "title", "placeholder", "alt", "label"]);
+const SHOWN = new Set([
+  "aria-label",
+  "aria-description",
+  "aria-roledescription",
+  "aria-valuetext",
+  "title",
+  "placeholder",
+  "alt",
+  "label",
+]);
 const FIELDS = new Set(["text", "hint", "message"]);
 const WORD = /\p{L}{2}/u;
 const problems = [];
@@ -24,7 +33,9 @@ function* literals(node) {
 function check(file, source, node) {
   const tell = (at, words) => {
     const line = source.slice(0, at.start).split("\n").length;
-    problems.push(`src/${file}:${line}: ${JSON.stringify(words.trim().slice(0, 60))} belongs into src/text/messages/`);
+    problems.push(
+      `src/${file}:${line}: ${JSON.stringify(words.trim().slice(0, 60))} belongs into the messages of its area`,
+    );
   };
   const tellWords = (part) => {
     for (const [at, words] of literals(part)) if (WORD.test(words)) tell(at, words);
@@ -46,7 +57,7 @@ function walk(value, visit) {
 }
 
 for (const file of readdirSync(ROOT, { recursive: true })) {
-  if (!/\.tsx?$/.test(file) || file.startsWith("text/messages") || file === "api/generated.ts") continue;
+  if (!/\.tsx?$/.test(file) || /\.test\.|^testing\/|\/messages\//.test(file) || file === "api/generated.ts") continue;
   const source = readFileSync(`${ROOT}/${file}`, "utf8");
   const { program } = parseSync(file, source, { range: false });
   walk(program, (node) => check(file, source, node));

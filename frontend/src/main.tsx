@@ -1,14 +1,15 @@
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
-import { App } from "./app";
-import { followAddress, loadFiles } from "./state/actions";
-import { connect } from "./state/stream";
-import { startTheme } from "./state/theme";
-import "./styles/index.css";
+import { startTheme } from "./kit/theme";
+import { App, connect } from "./shell";
+import { followAddress, loadFiles } from "./state/window";
+import { language } from "./text/language";
+import "./styles.css";
 
 const root = document.getElementById("root");
 if (root === null) throw new Error("index.html has no #root");
 
+document.documentElement.lang = language;
 startTheme();
 followAddress();
 void connect();

@@ -1,5 +1,6 @@
 // Requests about the project's checks.
 
+import { text } from "../messages";
 import { errorBody, request } from "./client";
 import type {
   BehaviourView,
@@ -12,7 +13,6 @@ import type {
   WorkspaceOrder,
   WorkspaceReport,
 } from "./generated";
-import { text } from "../text/messages";
 
 const generationPath = (generation: number) => `/api/generations/${generation}`;
 const fresh = (isFresh: boolean) => (isFresh ? "?fresh=yes" : "");
@@ -32,7 +32,11 @@ async function agreed<T>(run: () => Promise<T>, edited: string | null = null, { 
         ? await request<CommandsView>("GET", show)
         : await request<CommandsView>("POST", "/api/checks/commands", { text: edited });
     if (!confirm(text.checks.agreeToCommands(view))) throw error;
-    await request<CommandsView>("POST", agree, edited === null ? { digest: view.digest } : { digest: view.digest, text: edited });
+    await request<CommandsView>(
+      "POST",
+      agree,
+      edited === null ? { digest: view.digest } : { digest: view.digest, text: edited },
+    );
     return run();
   }
 }

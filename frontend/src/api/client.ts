@@ -1,5 +1,6 @@
 // Requests to the panel. Every failure becomes an ApiError in the panel's error shape, also when the panel does not respond.
 
+import { text } from "../messages";
 import type {
   AllowedFindings,
   BoardView,
@@ -8,18 +9,18 @@ import type {
   Consent,
   CycleEdit,
   CycleNew,
-  CycleView,
   CyclesView,
+  CycleView,
   DiagnosisView,
   ErrorBody,
   GenerateRequest,
   GenerationView,
-  PromptView,
   HistoryView,
   HostView,
   ModelsView,
   PastedAnswer,
   PromptText,
+  PromptView,
   RecordView,
   RestoreRequest,
   RestoreView,
@@ -34,7 +35,6 @@ import type {
   VersionView,
   WorkspaceView,
 } from "./generated";
-import { text } from "../text/messages";
 
 export class ApiError extends Error {
   readonly body: ErrorBody;
@@ -107,7 +107,8 @@ export const api = {
   stop: (generation: number, slot: number) => request<GenerationView>("POST", `${slotPath(generation, slot)}/stop`),
   regenerate: (generation: number, body: SlotsRequest) =>
     request<GenerationView>("POST", `/api/generations/${generation}/regenerate`, body),
-  continueResponse: (generation: number, slot: number) => request<GenerationView>("POST", `${slotPath(generation, slot)}/continue`),
+  continueResponse: (generation: number, slot: number) =>
+    request<GenerationView>("POST", `${slotPath(generation, slot)}/continue`),
   history: () => request<HistoryView>("GET", "/api/history"),
   search: (words: string) => request<SearchView>("GET", `/api/history/search?q=${encodeURIComponent(words)}`),
   record: (cycle: number) => request<RecordView>("GET", `/api/cycles/${cycle}/record`),

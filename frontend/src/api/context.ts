@@ -4,14 +4,14 @@ import { request } from "./client";
 import type {
   DetailRequest,
   FilesView,
+  FindFilesRequest,
   FindingDecision,
   FindingsView,
-  FindFilesRequest,
-  MatchingFiles,
   GitView,
+  MatchingFiles,
   PromptChange,
-  SelectionView,
   SavedSelectionRequest,
+  SelectionView,
 } from "./generated";
 
 export const contextApi = {

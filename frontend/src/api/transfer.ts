@@ -1,8 +1,8 @@
 // Uploads a history file as it is: not JSON, and of any size.
 
+import { text } from "../messages";
 import { ApiError } from "./client";
 import type { ErrorBody, ImportReport } from "./generated";
-import { text } from "../text/messages";
 
 export async function importHistory(file: File): Promise<ImportReport> {
   const answer = await fetch(`/api/import?name=${encodeURIComponent(file.name)}`, {

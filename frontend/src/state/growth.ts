@@ -3,7 +3,7 @@
 // The text of other responses is not stored: showing one loads a snapshot, and events that arrive meanwhile wait in `late`.
 
 import type { SlotText } from "../api/generated";
-import type { LiveResponse } from "../text/livetext";
+import type { LiveResponse } from "./livetext";
 import { get } from "./store";
 
 const MAX_LATE = 500;

@@ -1,5 +1,4 @@
-import assert from "node:assert/strict";
-import { test } from "node:test";
+import { expect, test } from "vitest";
 import { NOWHERE, type Place, readPlace, writePlace } from "./place";
 
 test("a place is read as it was written", () => {
@@ -12,13 +11,13 @@ test("a place is read as it was written", () => {
     { ...NOWHERE, cycle: 1, pane: "settings", detail: "cards/a name!/x" },
     { ...NOWHERE, pane: "history", detail: "grüße 100 %" },
   ];
-  for (const place of places) assert.deepEqual(readPlace(writePlace(place)), place);
+  for (const place of places) expect(readPlace(writePlace(place))).toStrictEqual(place);
 });
 
 test("an address that is none is nowhere, and never throws", () => {
   for (const hash of ["", "#", "#nonsense", "#c1/r2", "#!", "#!nothing/here", "#c1/g2/r3/unknown"]) {
-    assert.equal(readPlace(hash).pane, null);
-    assert.equal(readPlace(hash).facet, "answer");
+    expect(readPlace(hash).pane).toBe(null);
+    expect(readPlace(hash).facet).toBe("answer");
   }
-  assert.equal(readPlace("#!history/%").detail, "%");
+  expect(readPlace("#!history/%").detail).toBe("%");
 });

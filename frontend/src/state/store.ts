@@ -15,12 +15,10 @@ import type {
   SettingsView,
   WorkspaceView,
 } from "../api/generated";
-import type { LiveResponse } from "../text/livetext";
 import type { FileTable } from "./filetable";
+import type { LiveResponse } from "./livetext";
 import { NOWHERE, type Place } from "./place";
 import type { Link } from "./shared";
-
-export type Connection = Link;
 
 export interface Notice {
   readonly id: number;
@@ -44,11 +42,13 @@ export interface Examination {
 }
 
 export interface State {
-  readonly connection: Connection;
+  readonly connection: Link;
   readonly workspace: WorkspaceView | null;
   readonly files: FileTable | null;
   /** The selection as shown; ahead of `workspace.selection` while it is being saved. */
   readonly selection: ReadonlySet<string>;
+  /** The selection is being saved. */
+  readonly isSelecting: boolean;
   /** The current cycle, with its texts and generations. */
   readonly cycle: CycleView | null;
   /** The size of its prompt. */
@@ -71,6 +71,7 @@ let state: State = {
   workspace: null,
   files: null,
   selection: new Set(),
+  isSelecting: false,
   cycle: null,
   meter: null,
   generation: null,

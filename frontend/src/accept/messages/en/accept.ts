@@ -1,0 +1,55 @@
+// Accepting files into the workspace, and restoring what was there before.
+
+import { plural } from "../../../text/plural";
+
+export const accept = {
+  nothing: "Nothing to accept",
+  accept: (files: number) => `Accept ${plural(files, "file")}…`,
+  title: (slot: number) => `Accept files from response ${slot}`,
+  explain: "These files will be written to the workspace. Restore brings the current contents back, byte for byte.",
+  leaveOut: "Clear the refused files to accept the others.",
+  write: (files: number) => `Write ${plural(files, "file")}`,
+  written: (files: number, slot: number) => `Wrote ${plural(files, "file")} from response ${slot}.`,
+  refused: (reason: string) => `refused: ${reason}`,
+  inWorkspace: (files: number, slot: number, generation: number) =>
+    `${plural(files, "file")} from response ${slot} (generation ${generation}) ${files === 1 ? "is" : "are"} in the workspace.`,
+  since: (time: string, ref: string) =>
+    `Accepted ${time}. The previous contents are kept${ref ? `, also in git (${ref})` : ""}.`,
+  renamedFrom: (path: string) => `renamed from ${path}`,
+  executable: (isOn: boolean) => (isOn ? "executable" : "no longer executable"),
+  confirm: "I have looked at it: write it as it is",
+  doubt: (fact: string) => `Warning: ${fact}.`,
+  committed: (files: number) =>
+    `git's HEAD already holds ${plural(files, "file")} as accepted. Commits are not changed.`,
+  older: "This is not the last acceptance of the current cycle: newer work may build on it.",
+  redo: "Redo…",
+  redoTitle: "Write the accepted files again",
+  redoFiles: (files: number) => `Write ${plural(files, "file")} again`,
+  redone: "The accepted files are written again.",
+  merged: "merged",
+  merge: "Merge with files that were edited since the prompt",
+  fileFrom: (path: string, slots: ReadonlyArray<number>) => `${path} (from ${slots.join(", ")})`,
+  nothingToPick: "This response has nothing to write.",
+  pickExplain: "What you select is added to the plan below. Other responses can add hunks to the same files.",
+  hunk: (number: number, line: number, added: number, removed: number) =>
+    `Hunk ${number}, line ${line}: +${added} −${removed}`,
+  line: (sign: string, words: string) => `${sign === "+" ? "Add" : "Remove"}: ${words || "empty line"}`,
+  plan: "Plan",
+  planFiles: (files: number) => `Plan: ${plural(files, "file")}`,
+  planTitle: "What the plan would write",
+  from: (slots: ReadonlyArray<number>) => `from ${slots.join(" + ")}`,
+  removeFromPlan: (path: string) => `Remove ${path} from the plan`,
+  discardPlan: "Discard plan",
+  reviewPlan: "Review and apply…",
+  planWritten: (files: number) => `Wrote ${plural(files, "file")}.`,
+  conflict: (line: number, isDecided: boolean) => `Conflict at line ${line}${isDecided ? "" : ": choose one"}`,
+  side: (slot: number) => (slot === 0 ? "Current file" : `Response ${slot}`),
+  bothSides: "Both, in this order",
+  nothingThere: "(nothing)",
+  restore: "Restore…",
+  restoreTitle: "Restore the previous contents",
+  edited: "Files that were edited since they were accepted are not overwritten.",
+  keepEdited: "Keep edited files and restore the others",
+  restoreFiles: (files: number) => `Restore ${plural(files, "file")}`,
+  restored: "Restored.",
+};

@@ -1,0 +1,3 @@
+// History: earlier cycles and versions. Other areas import from here only.
+
+export { HistoryScreen } from "./history";
