@@ -9,11 +9,13 @@ from dce.workspace.judging.behaviour.javascript.examples import documented_calls
 from dce.workspace.judging.behaviour.javascript.exports import affected, exported_functions
 from dce.workspace.judging.behaviour.javascript.generate import SHARES, Material, make_probes, package_names
 from dce.workspace.judging.behaviour.javascript.made_up import made_up_words
+from dce.workspace.judging.behaviour.javascript.reshaping import Known
 from dce.workspace.judging.behaviour.javascript.syntax import is_broken, plain
 from dce.workspace.judging.behaviour.javascript.values import edge_sources, replaced, sites, written
 from dce.workspace.judging.behaviour.javascript.varying import pairs, scaled, sequences, singles
 from dce.workspace.judging.behaviour.javascript.visible_tests import read_test_file
 
+KNOWN = Known(pool=[9])
 OWN = frozenset({"f", "g", "Stack"})
 
 
@@ -138,7 +140,7 @@ def test_variations_depend_on_the_seed_only() -> None:
 
     def made() -> list[tuple[str, ...]]:
         rng = random.Random(7)
-        return [*singles(steps, rng, [9]), *pairs(steps, rng, 20, [9]), *sequences(steps, rng, 4)]
+        return [*singles(steps, rng, KNOWN), *pairs(steps, rng, 20, KNOWN), *sequences(steps, rng, 4)]
 
     first = made()
     assert first == made()

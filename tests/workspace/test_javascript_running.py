@@ -139,6 +139,80 @@ def test_awaited_values_callbacks_and_what_is_thrown_later(tmp_path: Path) -> No
     assert "SyntaxError" in thrown.text
 
 
+def test_what_never_settles_is_told_from_what_is_slow(tmp_path: Path) -> None:
+    """A promise that nothing can settle any more costs no time and ends only its probe; a timer is waited for."""
+    text = (
+        "export const never = () => new Promise(() => {});\n"
+        "export const late = () => new Promise((resolve) => setTimeout(resolve, 20, 'late'));\n"
+        "export const turns = async () => { for (let n = 0; n < 9; n += 1) await new Promise(setImmediate); return 'turns'; };\n"
+    )
+    never, awaited, late, turns = run(
+        tmp_path,
+        text,
+        steps("__record__(answer.never())", "__record__(1)"),
+        steps("__record__(await answer.never())", "__record__(1)"),
+        steps("__record__(answer.late())"),
+        steps("__record__(await answer.turns())"),
+        probe_s=60.0,
+    )
+    assert never.shown == "1"
+    assert "<pending>" in never.text
+    assert awaited.shown == "raises never settles"
+    assert late.shown == 'promise "late"'
+    assert turns.shown == '"turns"'
+
+
+def test_a_module_that_is_imported_late_is_waited_for(tmp_path: Path) -> None:
+    """Importing goes on in another thread where node asks DCE how to load a file; that is no promise that never settles."""
+    given = {
+        "answer.mjs": "export const lazy = async (name) => (await import(`./${name}.mjs`)).x;\n",
+        **{f"m{number}.mjs": f"export const x = {number};\n" for number in range(5)},
+    }
+    probes = [steps(f'__record__(await answer.lazy("m{number}"))', "__record__(1)") for number in range(5)]
+    found = run(tmp_path, given, *probes, probe_s=30.0)
+    assert ["never settles" in outcome.text for outcome in found] == [False] * 5
+
+
+def test_steps_at_once_do_not_wait_for_each_other(tmp_path: Path) -> None:
+    """What comes at once is begun before what was begun earlier has ended; otherwise one step ends before the next."""
+    text = (
+        "let running = 0;\n"
+        "export const most = async () => { running += 1; const seen = running; await 1; running -= 1; return seen; };\n"
+    )
+    apart, together = run(
+        tmp_path,
+        text,
+        steps("__record__(answer.most())", "__record__(answer.most())"),
+        steps("/* at once */ __record__(answer.most())", "__record__(answer.most())"),
+    )
+    assert (apart.shown, together.shown) == ("promise 1", "promise 2")
+
+
+def test_functions_that_are_provided_tell_what_happens_to_them(tmp_path: Path) -> None:
+    """A function that a probe gives tells its arguments, fails as often as asked, each time under another name, or takes some turns."""
+    text = (
+        "export const call = (fn) => fn(1, 'a');\n"
+        "export const again = (fn) => { try { return fn(1); } catch { return fn(2); } };\n"
+        "export const both = (fn) => Promise.race([fn(), new Promise((resolve) => setImmediate(resolve, 'first'))]);\n"
+    )
+    told, once, twice, late, slow = run(
+        tmp_path,
+        text,
+        *asked(
+            "answer.call(__seen__((x) => x))",
+            "answer.again(__fails__(1, (x) => x))",
+            "answer.again(__fails__(2, (x) => x))",
+            "answer.call(__fails__(1, async (x) => x))",
+            "answer.both(__slow__(5, () => 'slow'))",
+        ),
+    )
+    assert '[1, \\"a\\"]' in told.text
+    assert once.shown == "2"
+    assert twice.shown == "raises MadeUp2"
+    assert "rejects MadeUp1" in late.text
+    assert slow.shown == 'promise "first"'
+
+
 def test_a_value_that_is_endless_deep_or_unwilling_is_described(tmp_path: Path) -> None:
     """Describing never fails and never goes on for ever."""
     text = (

@@ -14,7 +14,7 @@ from dce.workspace.judging.behaviour.running import Interpreter, run_probes
 from dce.workspace.judging.lanes.folders import clear
 from dce.workspace.judging.lanes.lane import Lane, RunOptions
 
-SCRIPTS = ("in_lane.mjs", "loading.mjs")
+SCRIPTS = ("in_lane.mjs", "loading.mjs", "provided.mjs")
 """What runs in the lane; the first is started."""
 
 CHECK_S = 20.0
@@ -74,7 +74,7 @@ def script(text: str) -> Snippet | None:
 
 JAVASCRIPT = Language(
     name="JavaScript",
-    version=2,
+    version=3,
     runs="calls of the changed modules, with values from tests and examples and at the edges, in the project's node",
     speaks_for=is_script,
     is_test=is_test,

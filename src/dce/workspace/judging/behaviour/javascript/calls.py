@@ -9,7 +9,7 @@ from typing import Any
 
 from dce.workspace.judging.behaviour.javascript.syntax import Source, parsed, walk
 from dce.workspace.judging.behaviour.javascript.values import NotLiteralError, value_of
-from dce.workspace.judging.behaviour.javascript.visible_tests import TestFile
+from dce.workspace.judging.behaviour.javascript.visible_tests import TestFile, defined
 from dce.workspace.judging.behaviour.probe import Snippet
 
 MAX_ROWS = 40
@@ -66,16 +66,16 @@ Texts = Mapping[str, str]
 
 
 def call_snippets(file: TestFile, steps: Sequence[str], own: frozenset[str]) -> Iterator[Snippet]:
-    """Every call of one test whose arguments are known. `own`: the names that stand for something of the project."""
-    for text in _calls(file, steps, own):
-        yield file.snippet((text,))
+    """Every call of one test, with the steps that its arguments come from. `own`: the names that stand for something of the project."""
+    for text, before in _calls(file, steps, own):
+        yield file.snippet((*before, text))
 
 
 def is_plain(file: TestFile, steps: Sequence[str], own: frozenset[str]) -> bool:
     """Whether a test only calls one function with values that are known: its calls say all that it says."""
     asked = [call for step in steps for call in _asked(parsed(step), own)]
     names = {name for name, _ in asked}
-    known = set(_calls(file, steps, own))
+    known = {text for text, before in _calls(file, steps, own) if not before}
     values = assigned(steps)
     if any(step.startswith("var ") and step.split()[1] not in values for step in steps):
         return False  # what was called is used further
@@ -162,6 +162,28 @@ def assigned(steps: Sequence[str]) -> dict[str, str]:
     return found
 
 
+def needed_steps(text: str, steps: Sequence[str], known: frozenset[str]) -> tuple[str, ...] | None:
+    """The steps that give the names in a piece of source their values; None if some have none."""
+    wanted, seen, needed = set(free_names(text) - known), set[str](), set[int]()
+    while wanted:
+        name = wanted.pop()
+        seen.add(name)
+        if name.startswith("__"):
+            continue  # provided
+        giving = {number for number, step in enumerate(steps) if _gives(step, name)}
+        if not any(steps[number].startswith("var ") for number in giving):
+            return None
+        needed |= giving
+        wanted |= {one for number in giving for one in free_names(steps[number]) - known - seen}
+    return tuple(step for number, step in enumerate(steps) if number in needed)
+
+
+def _gives(step: str, name: str) -> bool:
+    if step.startswith("var "):
+        return name in defined(step)
+    return re.match(rf"{re.escape(name)} = ", step) is not None
+
+
 def project_root(source: Source, node: Any) -> str:
     """The name at the root of what a call calls: `a` in `a.b.c(1)` and in `new a.B()`."""
     at = node
@@ -170,17 +192,20 @@ def project_root(source: Source, node: Any) -> str:
     return source.text(at) if at is not None and at.type == "identifier" else ""
 
 
-def _calls(file: TestFile, steps: Sequence[str], own: frozenset[str]) -> Iterator[str]:
+def _calls(file: TestFile, steps: Sequence[str], own: frozenset[str]) -> Iterator[tuple[str, tuple[str, ...]]]:
     values = assigned([*file.definitions.values(), *steps])
     known = own | frozenset(file.definitions) | {name for one in file.imports.found for name in one.names}
-    found: dict[str, None] = {}
-    for step in steps:
+    found: dict[str, tuple[str, ...]] = {}
+    for number, step in enumerate(steps):
         for texts, root, source in _readings(step, values):
             for _, call in _asked(source, own, root):
                 text = source.rewritten(call, [*_put(source, call, texts)])
-                if len(text) <= MAX_CALL and free_names(text) <= known and "__" not in text and "await" not in text:
-                    found.setdefault(" ".join(text.split()) if "`" not in text else text)
-    yield from found
+                if len(text) > MAX_CALL or "__" in text or "await" in text:
+                    continue
+                before = needed_steps(text, steps[:number], known) if free_names(text) - known else ()
+                if before is not None:
+                    found.setdefault(" ".join(text.split()) if "`" not in text else text, before)
+    yield from found.items()
 
 
 def _readings(step: str, values: Texts) -> Iterator[tuple[Texts, Any, Source]]:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from dce.workspace.judging.behaviour.javascript.calls import free_names
 from dce.workspace.judging.behaviour.javascript.exports import Function, documents
@@ -12,6 +12,9 @@ from dce.workspace.judging.behaviour.probe import Snippet
 
 MAX_EXAMPLES = 60
 """Maximum calls that are taken from all examples."""
+
+MAX_PROSE = 300
+"""Longest call in a comment's prose, in characters."""
 
 _FENCE = re.compile(
     r"^[ \t]*(?:```|~~~)[ \t]*(?:js|javascript|mjs|cjs|jsx|ts|typescript|node)\b[^\n]*\n(.*?)^[ \t]*(?:```|~~~)",
@@ -32,6 +35,8 @@ def documented_calls(path: str, versions: Sequence[str], functions: Sequence[Fun
             body = _STARS.sub("", comment.removeprefix("/**").removesuffix("*/"))
             for example in _EXAMPLE.findall(body):
                 yield from _calls(_code(example), names, path)
+            for call in _in_prose(_EXAMPLE.sub("", body), names):
+                yield from _calls(call, names, path)
 
 
 def read_me_snippets(text: str, packages: frozenset[str]) -> Iterator[tuple[Snippet, tuple[str, ...]]]:
@@ -49,6 +54,17 @@ def read_me_snippets(text: str, packages: frozenset[str]) -> Iterator[tuple[Snip
                     *dict.fromkeys(lines[name] for name in sorted(set(lines) & free_names(call))),
                 )
                 yield Snippet(header=header, steps=(call,)), tuple(sorted(names))
+
+
+def _in_prose(text: str, names: Iterable[str]) -> Iterator[str]:
+    """The calls of these functions in a text, each up to the bracket that closes it."""
+    for match in re.finditer(rf"(?<![\w$.])(?:{'|'.join(map(re.escape, names)) or '(?!)'})\(", text):
+        depth = 0
+        for at in range(match.end() - 1, min(len(text), match.end() + MAX_PROSE)):
+            depth += (text[at] in "([{") - (text[at] in ")]}")
+            if not depth:
+                yield text[match.start() : at + 1]
+                break
 
 
 def _calls(code: str, names: Mapping[str, Function], path: str) -> Iterator[Snippet]:

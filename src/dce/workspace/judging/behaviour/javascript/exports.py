@@ -9,6 +9,11 @@ import msgspec
 
 from dce.workspace.judging.behaviour.javascript.syntax import Source, grammar_of, parsed, statements, walk
 
+_METHODS = frozenset(
+    {"map", "set", "get", "test", "match", "keys", "values", "entries", "date", "text", "data", "options"}
+)
+"""Names of parameters that are also names of methods."""
+
 
 class Parameter(msgspec.Struct, frozen=True):
     """A parameter. `kind`: its type as the source or its JSDoc writes it; `default`: source, "" if there is none; `keys`: the
@@ -42,10 +47,21 @@ class _Seen(msgspec.Struct):
 
 
 def exported_functions(versions: Sequence[str], path: str) -> list[Function]:
-    """The exported functions that more than half of these versions of a module define alike, in the first one's order."""
-    found = [tuple(dict.fromkeys(_functions(text, path))) for text in versions]
-    counted = Counter(function for functions in found for function in functions)
-    return [function for function, count in counted.items() if 2 * count > len(versions)]
+    """The functions that more than half of these versions of a module export, in the first one's order, each with the parameters that
+    most versions give it: what answers add is what was asked for, so of equally many the longer ones."""
+    found: dict[tuple[str, str], list[Function]] = {}
+    for text in versions:
+        for function in dict.fromkeys(_functions(text, path)):
+            found.setdefault((function.name, function.exported), []).append(function)
+    return [agreed(same) for same in found.values() if 2 * len(same) > len(versions)]
+
+
+def agreed(found: Sequence[Function]) -> Function:
+    """Of several definitions of a function, one with as many parameters as most have, the one that says most about them."""
+    counted = Counter(len(function.parameters) for function in found)
+    length = max(counted, key=lambda count: (counted[count], count))
+    alike = [function for function in found if len(function.parameters) == length]
+    return max(alike, key=lambda function: sum(len(one.keys) + bool(one.kind) for one in function.parameters))
 
 
 def affected(versions: Sequence[str], path: str) -> frozenset[str]:
@@ -73,16 +89,30 @@ def documents(text: str, path: str) -> Iterator[str]:
             yield source.text(node)
 
 
-def _functions(text: str, path: str) -> Iterator[Function]:
-    source = parsed(text, grammar_of(path))
+def exported_nodes(source: Source, path: str) -> Iterator[tuple[str, str, Any]]:
+    """What a module exports: the name that people write, the name that it exports, the node."""
     seen = _seen(source)
     for exported, (name, node) in seen.exported.items():
-        function = _function(seen.defined.get(name)) if node is None else _function(node)
+        found = seen.defined.get(name) if node is None else node
+        if found is not None:
+            yield name or _stem(path) if exported == "default" else exported, exported, found
+
+
+def parameters_of(source: Source, function: Any) -> tuple[Parameter, ...]:
+    """The parameters of a function, those that take all the rest left out."""
+    found = _parameters(source, function, _documented(source, function))
+    return tuple(parameter for parameter in found if not parameter.name.startswith("..."))
+
+
+def _functions(text: str, path: str) -> Iterator[Function]:
+    source = parsed(text, grammar_of(path))
+    for name, exported, node in exported_nodes(source, path):
+        function = _function(node)
         if function is None:
             continue
         parameters = tuple(_parameters(source, function, _documented(source, function)))
         if not any(parameter.name.startswith("...") for parameter in parameters):
-            yield Function(name or _stem(path) if exported == "default" else exported, exported, parameters)
+            yield Function(name, exported, parameters)
 
 
 def _seen(source: Source) -> _Seen:
@@ -231,9 +261,17 @@ def _parameter(source: Source, node: Any, documented: dict[str, str]) -> Paramet
     name = source.text(node) if node.type == "identifier" else "options"
     if node.type == "rest_pattern":
         name = source.text(node)
-    kind = kind or documented.get(name, "")
+    kind = kind or documented.get(name, "") or ("Function" if _is_called(source, name) else "")
     keys = tuple(_keys(source, node)) if node.type == "object_pattern" else ()
     return Parameter(name, kind.rstrip("="), default, is_optional or bool(default) or kind.endswith("="), keys)
+
+
+def _is_called(source: Source, name: str) -> bool:
+    """Whether a parameter is a function, going by the module: something of its name is called there."""
+    if name in _METHODS or not re.fullmatch(r"[\w$]+", name):
+        return False
+    call = rf"(?<![\w$])(?<!function )(?<!async ){re.escape(name)}(?:\(|\?\.\(|\.(?:call|apply)\()(?![^()]*\)\s*\{{)"
+    return re.search(call, source.content.decode("utf-8", "replace")) is not None
 
 
 def _keys(source: Source, node: Any) -> Iterator[tuple[str, str]]:

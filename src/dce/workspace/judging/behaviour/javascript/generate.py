@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 
 import msgspec
 
-from dce.workspace.judging.behaviour.generate import MAX_POOL, MAX_SEEDS, PAIRS
+from dce.workspace.judging.behaviour.generate import MAX_POOL, MAX_SEEDS
 from dce.workspace.judging.behaviour.javascript.calls import (
     aliased,
     call_snippets,
@@ -20,28 +20,38 @@ from dce.workspace.judging.behaviour.javascript.calls import (
     is_plain,
     literal_arguments,
 )
+from dce.workspace.judging.behaviour.javascript.dictionary import dictionary
 from dce.workspace.judging.behaviour.javascript.examples import documented_calls, read_me_snippets
 from dce.workspace.judging.behaviour.javascript.exports import Function, affected, exported_functions
 from dce.workspace.judging.behaviour.javascript.imports import read_imports
 from dce.workspace.judging.behaviour.javascript.made_up import made_up_calls
-from dce.workspace.judging.behaviour.javascript.objects import object_snippets
+from dce.workspace.judging.behaviour.javascript.members import offered
+from dce.workspace.judging.behaviour.javascript.objects import AT_ONCE, Offered, object_snippets
+from dce.workspace.judging.behaviour.javascript.passing import handed_on, other_counts
+from dce.workspace.judging.behaviour.javascript.reshaping import Known
 from dce.workspace.judging.behaviour.javascript.syntax import is_broken, names_in, parsed, plain, walk
 from dce.workspace.judging.behaviour.javascript.values import sites
 from dce.workspace.judging.behaviour.javascript.varying import pairs, scaled, sequences, singles
 from dce.workspace.judging.behaviour.javascript.visible_tests import TestFile, read_test_file
 from dce.workspace.judging.behaviour.probe import Origin, Probe, Snippet, make_probe
 
-SHARES: Mapping[Origin, int] = {"example": 40, "edge": 120, "pair": 100, "sequence": 50, "scale": 8, "surface": 30}
-"""How many probes of each origin are made at most: twice as many as for Python, because node runs one in a tenth of a millisecond."""
+SHARES: Mapping[Origin, int] = {"example": 60, "edge": 300, "pair": 260, "sequence": 280, "scale": 10, "surface": 90}
+"""How many probes of each origin are made at most: node runs most of them in a tenth of a millisecond."""
 
 MAX_TEST_FILES = 12
 """Most test files that are read: those that say most of what the answers change."""
 
 
+VARIED_CALLS = 10
+"""How many made-up calls of one function are varied: the first, which are plain."""
+
 MAX_WORD = 40
 """Longest text of a module that is used as a value."""
 
-MORE_PAIRS = 40
+PAIRS = 100
+"""Most variations of one snippet with several values changed."""
+
+MORE_PAIRS = 400
 """Most variations of one snippet with two values changed where there is room for more."""
 
 
@@ -73,17 +83,21 @@ def make_probes(material: Material, *, seed: int = 0, shares: Mapping[Origin, in
     whole = [test.file.snippet(test.steps) for test in tests if not is_plain(test.file, test.steps, test.own)][
         :MAX_SEEDS
     ]
-    pool = _pool((*single, *whole), material)
+    known = Known(
+        dictionary=dictionary(material.changed, (test.steps for test in tests)),
+        pool=_pool((*single, *whole), material),
+    )
     seeds = (*single, *whole)
+    seen = _seen_arguments(functions, single)
     made: tuple[tuple[Origin, bool, Iterator[Snippet]], ...] = (
         ("example", False, _in_turns([single, whole])),
-        ("edge", False, _varied(seeds, lambda steps: singles(steps, rng, pool))),
-        ("pair", False, _varied(seeds, lambda steps: pairs(steps, rng, PAIRS, pool))),
-        ("sequence", False, _sequences(tests, single, whole, rng)),
+        ("edge", False, _edges(seeds, functions, seen, rng, known)),
+        ("pair", False, _varied(seeds, lambda steps: pairs(steps, rng, PAIRS, known))),
+        ("sequence", False, _sequences(_Used(tests, single, whole), _offered(material, functions, seen), rng, known)),
         ("scale", False, _in_turns([_instead(snippet, scaled(snippet.steps[-1])) for snippet in single])),
         # What is left over goes to the functions that no test calls, then to more of the same.
-        ("surface", True, _made_up(functions, tests, single, rng)),
-        ("pair", True, _varied(seeds, lambda steps: pairs(steps, rng, MORE_PAIRS, pool))),
+        ("surface", True, _made_up(functions, tests, single, rng, known)),
+        ("pair", True, _varied(seeds, lambda steps: pairs(steps, rng, MORE_PAIRS, known))),
     )
     probes: dict[str, Probe] = {}
     total = sum(shares.values())
@@ -110,12 +124,14 @@ def _label(steps: Sequence[str]) -> str:
     """The steps on one line, without what only records, waits or defines."""
     shown = [
         " ".join(step.split())
-        for step in steps
+        for step in (step.removeprefix(AT_ONCE) for step in steps)
         if not re.match(r"var [\w$]+ = (?:async )?function|var [\w$]+ = class|var [\w$]+$", step)
     ]
     texts = [re.sub(r"^__record__\((.*)\)$", r"\1", step) for step in shown]
     texts = [re.sub(r"^__call__\((?:async )?\(\) => (.*)\)$", r"\1", text) for text in texts]
-    return "; ".join(re.sub(r"__(?:record|call|later)__", "", text.removeprefix("var ")) for text in texts)
+    return "; ".join(
+        re.sub(r"__(?:record|call|later|seen|slow|fails)__", "", text.removeprefix("var ")) for text in texts
+    )
 
 
 def _is_call(step: str) -> bool:
@@ -177,21 +193,59 @@ def _single_calls(
     return sorted(known.values(), key=lambda snippet: not _words(snippet.steps[-1]) & local)
 
 
-def _sequences(
-    tests: Sequence[_Test], single: Sequence[Snippet], whole: Sequence[Snippet], rng: random.Random
-) -> Iterator[Snippet]:
-    """Calls on objects in new orders, tests in another order, every call made twice, one object in two places."""
-    objects = object_snippets([(test.file, test.steps, test.own) for test in tests], rng)
-    reordered = [_like(snippet, sequences(snippet.steps, rng, 6)) for snippet in whole]
+class _Used(msgspec.Struct, frozen=True):
+    """What tests and examples do: whole tests, single calls, tests that are more than such calls."""
+
+    tests: Sequence[_Test]
+    single: Sequence[Snippet]
+    whole: Sequence[Snippet]
+
+
+def _offered(
+    material: Material, functions: Mapping[str, Sequence[Function]], seen: Mapping[str, Sequence[str]]
+) -> Offered:
+    """What the changed modules offer besides functions."""
+    members = {path: offered([text for text in versions if text], path) for path, versions in material.changed.items()}
+    text = "\n".join(text for versions in material.changed.values() for text in versions)
+    return Offered(members=members, functions=functions, text=text, seen=seen)
+
+
+def _sequences(used: _Used, kinds: Offered, rng: random.Random, known: Known) -> Iterator[Snippet]:
+    """Calls on objects in new orders, tests in another order, what a call gives handed on, every call made twice, one object in two
+    places."""
+    objects = object_snippets([(test.file, test.steps, test.own) for test in used.tests], kinds, rng, known)
+    reordered = [_like(snippet, sequences(snippet.steps, rng, 6)) for snippet in used.whole]
     twice = []
-    for snippet in single:
+    for snippet in used.single:
         steps = hoisted(snippet.steps[-1])
         twice.append(_instead(snippet, [(*steps, steps[-1]), *filter(None, [aliased(snippet.steps[-1])])]))
-    return _in_turns([objects, *reordered, *twice])
+    again = handed_on(used.single, rng, known)
+    return _in_turns([objects, objects, *reordered, again, again, *twice])
+
+
+def _edges(
+    seeds: Sequence[Snippet],
+    functions: Mapping[str, Sequence[Function]],
+    seen: Mapping[str, Sequence[str]],
+    rng: random.Random,
+    known: Known,
+) -> Iterator[Snippet]:
+    """One value changed; one argument more or less."""
+    named = {function.name: function for found in functions.values() for function in found}
+    counted = [
+        _instead(snippet, other_counts(snippet.steps[-1], named, seen, rng, known))
+        for snippet in seeds
+        if not snippet.steps[-1].startswith("__")
+    ]
+    return _in_turns([*(_like(snippet, singles(snippet.steps, rng, known)) for snippet in seeds), *counted])
 
 
 def _made_up(
-    functions: Mapping[str, Sequence[Function]], tests: Sequence[_Test], single: Sequence[Snippet], rng: random.Random
+    functions: Mapping[str, Sequence[Function]],
+    tests: Sequence[_Test],
+    single: Sequence[Snippet],
+    rng: random.Random,
+    known: Known,
 ) -> Iterator[Snippet]:
     """Made-up calls of each function that no test or example calls, then variations of them; then of the others too."""
     called = frozenset().union(
@@ -205,8 +259,8 @@ def _made_up(
         if function.name not in called or not tests
     ]
     yield from _in_turns(made)
-    calls = [snippet for found in made for snippet in found]
-    yield from _varied(calls, lambda steps: chain(pairs(steps, rng, PAIRS), singles(steps, rng)))
+    calls = [snippet for found in made for snippet in found[:VARIED_CALLS]]
+    yield from _varied(calls, lambda steps: chain(pairs(steps, rng, PAIRS, known), singles(steps, rng, known)))
 
 
 def _seen_arguments(functions: Mapping[str, Sequence[Function]], single: Sequence[Snippet]) -> dict[str, list[str]]:

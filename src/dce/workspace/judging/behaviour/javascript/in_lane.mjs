@@ -1,4 +1,4 @@
-// The script that runs probes in the project's own node, inside a lane. It imports nothing of DCE and nothing but node's own modules.
+// The script that runs probes in the project's own node, inside a lane. It imports nothing but what lies beside it and node's own modules.
 //
 // It is given two paths: of a JSON job, and of the file to which it writes one JSON line for each probe. Probes run in child processes;
 // a child runs as many of them as the job says, and after one that ends it or takes too long, a new child goes on with the next.
@@ -12,6 +12,8 @@ import module, { createRequire } from "node:module";
 import os from "node:os";
 import path from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+
+import { fails, mock, Quiet, seen, slow, spy } from "./provided.mjs";
 
 const MAX_ITEMS = 1000;
 const MAX_DEPTH = 12;
@@ -189,6 +191,8 @@ class Recorder {
     this.limitMs = limitMs;
     this.waiting = [];
     this.dones = [];
+    this.quiet = new Quiet();
+    this.settling = null; // a promise, while something else waits
   }
 
   /** Records a value and hands it on. A promise is followed: what it becomes takes its place. */
@@ -218,6 +222,11 @@ class Recorder {
     this.seen.push(["raised", error instanceof Leaving ? "process.exit" : nameOf(error)]);
   }
 
+  /** The probe itself waits for what never comes. */
+  never() {
+    this.seen.push(["raised", "never settles"]);
+  }
+
   /** Runs a function now, and waits for it before the next step; what it throws is recorded. */
   later(run, ...words) {
     this.waiting.push((async () => run(...words))().catch((error) => this.threw(error)));
@@ -231,17 +240,10 @@ class Recorder {
   /** Waits for what was begun, but not for what never ends. */
   async settle() {
     while (this.waiting.length) {
-      const waiting = this.waiting.splice(0);
-      let timer;
-      const isOver = await Promise.race([
-        Promise.allSettled(waiting).then(() => false),
-        new Promise((resolve) => (timer = setTimeout(resolve, this.limitMs, true))),
-      ]);
-      clearTimeout(timer);
-      if (isOver) {
-        this.limitMs = 0;
-        break;
-      }
+      this.settling = this.quiet.ended(Promise.allSettled(this.waiting.splice(0)), this.limitMs);
+      await this.settling;
+      this.settling = null;
+      if (this.quiet.isLate) this.limitMs = 0;
     }
   }
 }
@@ -259,14 +261,17 @@ const VARIABLE = /^var ([\p{ID_Start}$_][\p{ID_Continue}$]*)\s*=/u;
 function programOf(probe) {
   const names = new Set(probe.steps.map((step) => VARIABLE.exec(step)?.[1]).filter(Boolean));
   const lines = ['"use strict";', ...probe.header, "__ready__();"];
-  for (const step of probe.steps) lines.push(`try {\n${step}\n} catch (error) { __threw__(error); }\nawait __settle__();`);
+  for (const step of probe.steps) {
+    const wait = step.startsWith("/* at once */") ? "" : "await __settle__();";
+    lines.push(`try {\n${step}\n} catch (error) { __threw__(error); }\n${wait}`);
+  }
   lines.push(`return [${[...names].map((name) => `[${JSON.stringify(name)}, ${name}]`).join(", ")}];`);
   return new AsyncFunction(...GIVEN, lines.join("\n"));
 }
 
 const GIVEN = [
   ...["__at__", "__import__", "__load__", "__default__", "__names__", "__ready__", "__record__", "__call__", "__later__"],
-  ...["__settle__", "__threw__", "__done__", "__meta__", "__t__", "require", "__filename", "__dirname", "vi", "jest"],
+  ...["__seen__", "__slow__", "__fails__", "__settle__", "__threw__", "__done__", "__meta__", "__t__", "require", "__filename", "__dirname", "vi", "jest"],
 ];
 
 /** Runs one probe in this process and returns what it showed. */
@@ -283,8 +288,13 @@ async function runProbe(probe, limitMs) {
   let isReady = false;
   let after = [];
   try {
-    const ready = () => ([isReady, began] = [true, process.cpuUsage()]);
-    after = await programOf(probe)(...given(probe, recorder, ready));
+    let ready;
+    const imported = new Promise((resolve) => {
+      ready = () => resolve(([isReady, began] = [true, process.cpuUsage()]));
+    });
+    const ended = programOf(probe)(...given(probe, recorder, ready)).then((names) => (after = names));
+    if (!(await recorder.quiet.ended(ended, Infinity, () => (isReady ? recorder.settling : imported)))) recorder.never();
+    else await ended;
   } catch (error) {
     recorder.threw(error);
   }
@@ -325,6 +335,9 @@ function given(probe, recorder, ready) {
     __record__: (value) => recorder.record(value),
     __call__: (value) => recorder.call(value),
     __later__: (...words) => recorder.later(...words),
+    __seen__: (run) => seen(run, recorder),
+    __slow__: slow,
+    __fails__: fails,
     __settle__: () => recorder.settle(),
     __threw__: (error) => recorder.threw(error),
     __done__: () => {
@@ -341,42 +354,6 @@ function given(probe, recorder, ready) {
     jest: mocks,
   };
   return GIVEN.map((name) => values[name]);
-}
-
-/** A function that remembers its calls, as `vi.fn` and `jest.fn` make them. */
-function mock(implementation = () => undefined) {
-  const once = [];
-  const calls = [];
-  const results = [];
-  let act = implementation;
-  const fn = function (...words) {
-    calls.push(words);
-    const value = (once.shift() ?? act).apply(this, words);
-    results.push({ type: "return", value });
-    return value;
-  };
-  fn.mock = { calls, results, get lastCall() { return calls.at(-1); }, callCount: () => calls.length };
-  const setters = {
-    mockImplementation: (next) => (act = next),
-    mockImplementationOnce: (next) => once.push(next),
-    mockReturnValue: (value) => (act = () => value),
-    mockReturnValueOnce: (value) => once.push(() => value),
-    mockResolvedValue: (value) => (act = async () => value),
-    mockRejectedValue: (value) => (act = async () => { throw value; }),
-    mockClear: () => [calls, results].forEach((list) => (list.length = 0)),
-    mockReset: () => [calls, results, once].forEach((list) => (list.length = 0)),
-    mockRestore: () => {},
-  };
-  for (const [name, set] of Object.entries(setters)) {
-    Object.defineProperty(fn, name, { value: (value) => (set(value), fn), enumerable: false });
-  }
-  return fn;
-}
-
-function spy(object, name, implementation) {
-  const fn = mock(implementation ?? object[name]);
-  object[name] = fn;
-  return fn;
 }
 
 /** The names of a module, with those of its default where it has no such name: how transpilers treat CommonJS. */

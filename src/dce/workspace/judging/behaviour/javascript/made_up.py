@@ -7,8 +7,10 @@ from dce.workspace.judging.behaviour.javascript.examples import header_of
 from dce.workspace.judging.behaviour.javascript.exports import Function, Parameter
 from dce.workspace.judging.behaviour.probe import Snippet
 
-MAX_CALLS = 8
+MAX_CALLS = 72
 """Maximum made-up calls of one function."""
+
+_CYCLE = "((made) => Object.assign(made, { self: made }))({ a: 1 })"
 
 _BY_TYPE: Mapping[str, tuple[str, ...]] = {
     "number": ("3", "0", "-1", "2.5", "10"),
@@ -23,10 +25,47 @@ _BY_TYPE: Mapping[str, tuple[str, ...]] = {
     "object": ("{ a: 1, b: 2 }", "{}", "{ a: { b: [1] } }"),
     "map": ('new Map([["a", 1], ["b", 2]])', "new Map()"),
     "set": ("new Set([1, 2, 3])", "new Set()"),
-    "function": ("(x) => x", "(x, y) => (y === undefined ? x : x - y)", "() => { throw new Error('made up'); }"),
-    "any": ("3", '"abc"', "[1, 2, 2]", "{ a: 1 }"),
+    "function": (
+        "(x) => x",
+        "__seen__((x) => x)",
+        "(x, y) => (y === undefined ? x : x - y)",
+        "() => { throw new Error('made up'); }",
+        "async (x) => x",
+        "__fails__(1, async () => 5)",
+        "__seen__(__slow__(2, (x) => x))",
+    ),
+    "any": (
+        *("3", '"abc"', "[1, 2, 2]", "{ a: 1 }", "{ a: 1, b: 2 }"),
+        *(
+            '"3"',
+            "true",
+            "1",
+            "0",
+            "-0",
+            '""',
+            "NaN",
+            "null",
+            "undefined",
+            "[undefined]",
+            "[]",
+            "{}",
+            "{ a: undefined }",
+        ),
+        *(
+            "{ b: undefined }",
+            "{ a: { b: [1, 2] } }",
+            "{ a: { b: [1, 3] } }",
+            "[[1, 2], [3]]",
+            "[[1, 2], [4]]",
+            "[, 1]",
+        ),
+        *("new Date(5)", "new Date(6)", 'new Map([["a", [1]]])', 'new Map([["b", [1]]])', "new Set([1, { a: 1 }])"),
+        *("new Set([{ a: 1 }, 1])", "/a/g", "/a/", "new Error('made up')", "5n", "(x) => x", _CYCLE),
+    ),
 }
-"""Source of values for a type; the first is the plainest."""
+"""Source of values for a type; the first is the plainest. Of any type: neighbours are easily taken for each other, because they meet in calls."""
+
+_ODD = ("null", "undefined", "NaN", '"3"', "{}", "true")
 
 _BY_NAME: tuple[tuple[str, str], ...] = (
     (
@@ -39,7 +78,7 @@ _BY_NAME: tuple[tuple[str, str], ...] = (
     (r"obj|object|options|opts|config|settings|params|props|target|source|record|map|dict|node|tree|state", "object"),
     (r"is[A-Z]\w*|has[A-Z]\w*|should[A-Z]\w*|strict|flag|loose|enabled", "boolean"),
     (
-        r"n|count|size|num|number|index|idx|limit|length|width|height|k|x|y|i|a|b|min|max|step|start|end|page|ms|amount|price|depth|decimals|precision",
+        r"n|count|size|num|number|index|idx|limit|length|width|height|k|i|min|max|step|start|end|page|ms|amount|price|depth|decimals|precision",
         "number",
     ),
     (r"date|day|time|when|now", "date"),
@@ -81,6 +120,8 @@ def _choices(parameter: Parameter, seen: Mapping[str, Sequence[str]]) -> list[st
     if parameter.keys:
         held = [f"{name}: {default or _BY_TYPE[_by_name(name)][0]}" for name, default in parameter.keys]
         return list(dict.fromkeys((*known, f"{{ {', '.join(held)} }}", "{}")))
+    if not parameter.kind and not parameter.default:
+        known = [*known, *_BY_TYPE[kind_of(parameter)], *_ODD]  # a name alone may mean something else
     default = [parameter.default] if parameter.default not in {"", "undefined"} else []
     return list(dict.fromkeys((*known, *_BY_TYPE[kind_of(parameter)], *default)))
 

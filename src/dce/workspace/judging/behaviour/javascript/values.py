@@ -105,7 +105,7 @@ def written(value: object) -> str:
     if isinstance(value, list | tuple):
         return f"[{', '.join(written(item) for item in value)}]"
     if isinstance(value, dict):
-        return f"{{{', '.join(f'{_key(key)}: {written(held)}' for key, held in value.items())}}}"
+        return f"{{{', '.join(f'{key_source(key)}: {written(held)}' for key, held in value.items())}}}"
     return json.dumps(value, ensure_ascii=False)
 
 
@@ -237,7 +237,7 @@ _READERS: Mapping[str, Any] = {
 }
 
 
-def _key(key: str) -> str:
+def key_source(key: str) -> str:
     return key if re.fullmatch(r"[A-Za-z_$][\w$]*", key) and key != "__proto__" else json.dumps(key, ensure_ascii=False)
 
 
@@ -293,7 +293,7 @@ def _odd_arrays(value: list[object]) -> Iterator[str]:
 
 
 def _odd_objects(value: dict[str, object]) -> Iterator[str]:
-    pairs = [f"{_key(key)}: {written(held)}" for key, held in value.items()]
+    pairs = [f"{key_source(key)}: {written(held)}" for key, held in value.items()]
     yield from (f"{{{', '.join([*pairs, f'{name}: undefined'])}}}" for name in ("extra",))
     yield f"Object.assign(Object.create(null), {{{', '.join(pairs)}}})"
     yield f"Object.freeze({{{', '.join(pairs)}}})"

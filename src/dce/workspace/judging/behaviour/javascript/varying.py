@@ -7,7 +7,14 @@ import random
 import re
 from collections.abc import Iterator, Sequence
 
+from dce.workspace.judging.behaviour.javascript.callbacks import (
+    Callback,
+    callback_sites,
+    callback_sources,
+    drawn_callback,
+)
 from dce.workspace.judging.behaviour.javascript.calls import literal_arguments, with_arguments
+from dce.workspace.judging.behaviour.javascript.reshaping import NOTHING_KNOWN, Known, confused, reshaped
 from dce.workspace.judging.behaviour.javascript.values import (
     FIRST_EDGES,
     Site,
@@ -23,41 +30,65 @@ from dce.workspace.judging.behaviour.variations import MAX_REPEATED, MAX_SITES, 
 MAX_ALIKE = 6
 """Maximum values of the pool that replace one value."""
 
+RESHAPED_SHARE = 0.6
+"""How often a value of several that are changed at once keeps most of what it is."""
+
 ALIKE_SHARE = 0.3
 """How often one of two values that are changed at once comes from the pool."""
 
 
-def singles(steps: Sequence[str], rng: random.Random, pool: Sequence[object] = ()) -> Iterator[Steps]:
-    """Variations with one value changed, in an order drawn by `rng`, each made only when it is asked for."""
-    found = sites(steps)[:MAX_SITES]
-    ways = [(site, [*edge_sources(site.value), "null"]) for site in found]
+def varied_sites(steps: Sequence[str]) -> list[Site]:
+    """The literals that are varied, and the functions that calls are given."""
+    functions = callback_sites(steps)
+    return [*functions, *sites(steps)[:MAX_SITES]]
+
+
+def singles(steps: Sequence[str], rng: random.Random, known: Known = NOTHING_KNOWN) -> Iterator[Steps]:
+    """Variations with one value changed, in an order drawn by `rng`, each made only when it is asked for. Edges of all values and
+    values of the same form take turns."""
+    found = varied_sites(steps)
+    ways = [(site, _edges(site.value)) for site in found]
     first = [(site, new) for site, texts in ways for new in texts[:FIRST_EDGES]]
-    first += [(site, new) for site in found for new in _sampled(site.value, pool, rng)]
+    first += [(site, new) for site in found for new in _sampled(site.value, known.pool, rng)]
     first += [(site, new) for site, other in _neighbours(found) for new in related_sources(site.value, other.value)]
     rest = [(site, new) for site, texts in ways for new in texts[FIRST_EDGES:]]
     rng.shuffle(first)
     rng.shuffle(rest)
+    literal = [site for site in found if not isinstance(site.value, Callback)]
     for site, new in (*first, *rest):
         yield replaced(steps, [(site, new)])
+        if literal:
+            drawn = rng.choice(literal)
+            yield replaced(steps, [(drawn, reshaped(drawn.value, rng, known))])
 
 
-def pairs(steps: Sequence[str], rng: random.Random, count: int, pool: Sequence[object] = ()) -> Iterator[Steps]:
-    """Up to `count` variations with two values changed at once, drawn by `rng`."""
-    found = sites(steps)[:MAX_SITES]
+def pairs(steps: Sequence[str], rng: random.Random, count: int, known: Known = NOTHING_KNOWN) -> Iterator[Steps]:
+    """Up to `count` variations with two or three values changed at once, drawn by `rng`."""
+    found = varied_sites(steps)
     made = 0
     if len(found) == 1:
-        yield from (replaced(steps, [(found[0], _twice(found[0].value, rng, pool))]) for _ in range(count))
+        yield from (replaced(steps, [(found[0], _twice(found[0].value, rng, known))]) for _ in range(count))
     for _ in range(4 * count if len(found) > 1 else 0):
-        one, two = rng.sample(found, 2)
-        if one.is_within(two) or two.is_within(one):
+        chosen = rng.sample(found, min(len(found), rng.choice((2, 2, 3))))
+        if any(one.is_within(two) for one in chosen for two in chosen if one is not two):
             continue
-        first, second = _drawn(one.value, rng, pool), _drawn(two.value, rng, pool)
-        if rng.random() < 0.5 and type(one.value) is type(two.value):
-            second = rng.choice([first, *related_sources(one.value, two.value)])
-        yield replaced(steps, [(one, first), (two, second)])
+        texts = [_drawn(site.value, rng, known) for site in chosen]
+        one, two = chosen[0].value, chosen[1].value
+        if rng.random() < 0.5 and _is_literal_pair(one, two):
+            texts[:2] = _alike_pair(one, two, texts[0], rng, known)
+        yield replaced(steps, list(zip(chosen, texts, strict=True)))
         made += 1
         if made == count:
             return
+
+
+def _alike_pair(one: object, two: object, drawn: str, rng: random.Random, known: Known) -> list[str]:
+    """Two values that are the same or nearly so: what compares, merges or looks for one in the other changes its way there."""
+    first = rng.choice((drawn, written(one)))
+    near = [first, *related_sources(one, two)]
+    if first != drawn:
+        near += [confused(one, rng), reshaped(one, rng, known), reshaped(one, rng, known)]
+    return [first, rng.choice(near)]
 
 
 def sequences(steps: Sequence[str], rng: random.Random, count: int) -> list[Steps]:
@@ -101,13 +132,17 @@ def scaled(call: str) -> list[Steps]:
     return list(found)
 
 
-def changed(source: str, rng: random.Random, share: float) -> str:
+def changed(source: str, rng: random.Random, share: float, known: Known = NOTHING_KNOWN) -> str:
     """A piece of source, sometimes with one of its values changed."""
-    found = sites([source])
+    found = varied_sites([source])
     if not found or rng.random() > share:
         return source
     site = rng.choice(found)
-    return replaced([source], [(site, rng.choice([*edge_sources(site.value)[:FIRST_EDGES], "null"]))])[0]
+    return replaced([source], [(site, _drawn(site.value, rng, known))])[0]
+
+
+def _edges(value: object) -> list[str]:
+    return callback_sources(value.source) if isinstance(value, Callback) else [*edge_sources(value), "null"]
 
 
 def _alike(value: object, pool: Sequence[object]) -> list[str]:
@@ -120,29 +155,37 @@ def _sampled(value: object, pool: Sequence[object], rng: random.Random) -> list[
     return rng.sample(found, min(len(found), MAX_ALIKE))
 
 
+def _is_literal_pair(one: object, two: object) -> bool:
+    return type(one) is type(two) and not isinstance(one, Callback)
+
+
 def _neighbours(found: Sequence[Site]) -> Iterator[tuple[Site, Site]]:
     """Literals and the next ones of the same type, both ways."""
     for number, site in enumerate(found):
         for other in found[number + 1 : number + 4]:
-            if type(site.value) is type(other.value) and not other.is_within(site):
+            if _is_literal_pair(site.value, other.value) and not other.is_within(site):
                 yield site, other
                 yield other, site
 
 
-def _drawn(value: object, rng: random.Random, pool: Sequence[object]) -> str:
-    """Another value in the place of this one, mostly one of the first edges or one of the pool."""
-    alike = _alike(value, pool)
+def _drawn(value: object, rng: random.Random, known: Known) -> str:
+    """Another value in the place of this one: one of the same form, one of the first edges, or one of the pool."""
+    if isinstance(value, Callback):
+        return drawn_callback(value.source, rng)
+    if rng.random() < RESHAPED_SHARE:
+        return reshaped(value, rng, known)
+    alike = _alike(value, known.pool)
     if alike and rng.random() < ALIKE_SHARE:
         return rng.choice(alike)
     candidates = edge_sources(value)
     return candidates[min(int(rng.expovariate(0.25)), len(candidates) - 1)] if candidates else written(value)
 
 
-def _twice(value: object, rng: random.Random, pool: Sequence[object]) -> str:
+def _twice(value: object, rng: random.Random, known: Known) -> str:
     """A value that is changed once more where it was changed already."""
-    first = _drawn(value, rng, pool)
-    inner = sites([f"({first})"])
-    return _drawn(inner[0].value, rng, pool) if inner else first
+    first = _drawn(value, rng, known)
+    inner = sites([first])
+    return replaced([first], [(inner[0], _drawn(inner[0].value, rng, known))])[0] if inner else first
 
 
 def _long(value: object) -> str:
