@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
+from dce.workspace.judging.behaviour.mutated.functions import inner_tests
 from dce.workspace.judging.behaviour.mutated.trees import NUMBERS, TEXTS, Tree, tree_of, walk
 
 MAX_WORDS = 16
@@ -38,6 +39,7 @@ def dictionary(changed: Mapping[str, Sequence[str]]) -> Dictionary:
         for number, text in enumerate(versions):
             tree = tree_of(text, path)
             found = dict.fromkeys(_words(tree)) if tree is not None else {}
+            found |= dict.fromkeys(("options", option) for option in _read_by_getopts(text))
             for kind, word in found:
                 counted[kind][word] += 1
             if number == 0:
@@ -56,8 +58,11 @@ def near(number: str) -> list[str]:
 
 
 def _words(tree: Tree) -> Iterator[tuple[str, str]]:
+    tests = inner_tests(tree)
     for node in walk(tree.root):
         text = tree.text(node)
+        if tests is not None and tests.start_byte <= node.start_byte < tests.end_byte:
+            continue
         if node.type == "case_item":
             yield from _case_words(tree, node)
         elif node.type in NUMBERS:
@@ -85,7 +90,7 @@ def _case_words(tree: Tree, node: object) -> Iterator[tuple[str, str]]:
             yield ("options" if re.fullmatch(r"--?[A-Za-z][\w-]*", text) else "commands"), text
 
 
-def getopts_options(text: str) -> Iterator[str]:
+def _read_by_getopts(text: str) -> Iterator[str]:
     """The options that `getopts` reads."""
     for letters in re.findall(r"\bgetopts\s+[\"']?([:A-Za-z0-9]+)", text):
         yield from (f"-{letter}" for letter in letters if letter != ":")

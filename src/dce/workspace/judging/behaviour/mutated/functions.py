@@ -10,6 +10,15 @@ FUNCTION = "function"
 """The mark of a probe whose text is one test function; the name follows it, "" for a test that there was none."""
 
 
+def inner_tests(tree: Tree) -> Any:
+    """The module of tests in a file that is not a test file (`#[cfg(test)] mod tests`); None if there is none."""
+    for node in tree.root.named_children:
+        before = node.prev_named_sibling
+        if node.type == "mod_item" and before is not None and re.search(r"cfg\s*\(\s*test\s*\)", tree.text(before)):
+            return node
+    return None
+
+
 def test_functions(tree: Tree, path: str, within: Any) -> Iterator[tuple[str, Any]]:
     """The tests, by name; none for a language whose tests are not run together."""
     if path.endswith("_test.go"):

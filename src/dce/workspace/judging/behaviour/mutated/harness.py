@@ -207,9 +207,17 @@ def _go_function(text: str, number: int, single: frozenset[str]) -> str:
     changes, looked = [], []
     for node in walk(tree.root):
         name = node.child_by_field_name("function") if node.type == "call_expression" else None
-        if name is not None and tree.text(name).split(".")[-1] in single and node.parent.type not in {"go_statement", "defer_statement"}:
+        if (
+            name is not None
+            and tree.text(name).split(".")[-1] in single
+            and node.parent.type not in {"go_statement", "defer_statement"}
+        ):
             changes += [Change(node.start_byte, node.start_byte, "dceSee("), Change(node.end_byte, node.end_byte, ")")]
-        if node.type == "short_var_declaration" and node.parent.type == "statement_list" and node.parent.parent.parent.type == "function_declaration":
+        if (
+            node.type == "short_var_declaration"
+            and node.parent.type == "statement_list"
+            and node.parent.parent.parent.type == "function_declaration"
+        ):
             left = tree.text(node.named_children[0])
             if re.fullmatch(r"\w+", left):
                 looked.append(left)
@@ -230,7 +238,7 @@ def _rust_function(text: str, number: int, _: frozenset[str]) -> str:
     if "->" in head:
         name = f"dce_t{number}"
         inner = text.replace(name, f"{name}_inner", 1)
-        return f"{inner}\nfn {name}() {{ dce_say(format!(\"{{}}\", {name}_inner().is_ok())); }}"
+        return f'{inner}\nfn {name}() {{ dce_say(format!("{{}}", {name}_inner().is_ok())); }}'
     return text
 
 
@@ -241,7 +249,12 @@ def _rust_main(numbers: Sequence[int], said: str) -> str:
 
 def _filled(source: str, numbers: Sequence[int], functions: str, said: str) -> str:
     quoted = '"' + said.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    source = source.replace("SAID + ", f"{quoted} + ").replace("open(SAID)", f"open({quoted})").replace("(SAID,", f"({quoted},").replace(", SAID)", f", {quoted})")
+    source = (
+        source.replace("SAID + ", f"{quoted} + ")
+        .replace("open(SAID)", f"open({quoted})")
+        .replace("(SAID,", f"({quoted},")
+        .replace(", SAID)", f", {quoted})")
+    )
     source = source.replace("FUNCTIONS", functions).replace("NUMBERS", ", ".join(map(str, numbers)))
     return source.replace("> LIMIT", f"> {MAX_TEST_MS}")
 

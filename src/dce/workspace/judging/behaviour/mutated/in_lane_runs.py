@@ -146,7 +146,7 @@ class Kept:
         if not self.is_whole:
             return {}
         self.folders = set()
-        found = {}
+        found: dict[str, str] = {}
         now = dict(self._scan())
         for path in sorted(now.keys() | self.before.keys()):
             status, before = now.get(path), self.before.get(path)

@@ -65,7 +65,9 @@ def literals(tree: Tree, names: frozenset[str], within: Any = None) -> list[Lite
     for node in walk(tree.root if within is None else within):
         kind = _kind(tree, node)
         if kind:
-            found.append(Literal(node.start_byte, node.end_byte, tree.text(node), kind, _weight(tree, node, names, fed)))
+            found.append(
+                Literal(node.start_byte, node.end_byte, tree.text(node), kind, _weight(tree, node, names, fed))
+            )
     found.sort(key=lambda literal: (-literal.weight, literal.start))
     return found[:MAX_LITERALS]
 
@@ -99,7 +101,7 @@ def _from_words(literal: Literal, words: Dictionary) -> Iterator[str]:
         if items and re.fullmatch(r"-?\d+", items[0]):
             yield from (f"{opening}{', '.join([*items, word])}{closing}" for word in words.numbers)
         elif items and items[0][:1] == '"':
-            yield from (f'{opening}{", ".join([*items, chr(34) + word + chr(34)])}{closing}' for word in words.texts)
+            yield from (f"{opening}{', '.join([*items, chr(34) + word + chr(34)])}{closing}" for word in words.texts)
     elif literal.kind == "word":
         yield from (word if re.fullmatch(r"[\w.-]+", word) else f"'{word}'" for word in (*words.commands, *words.texts))
 
@@ -275,7 +277,13 @@ def _texts(source: str) -> Iterator[str]:
         yield f"{quote}{inner[:1]}{inner}{quote}"
     if "\\n" in inner and quote == '"':
         lines = inner.split("\\n")
-        for chosen in (lines[::-1], lines[1:], [lines[0], *lines], [*lines, f" {lines[0]} "], [lines[0], "", *lines[1:]]):
+        for chosen in (
+            lines[::-1],
+            lines[1:],
+            [lines[0], *lines],
+            [*lines, f" {lines[0]} "],
+            [lines[0], "", *lines[1:]],
+        ):
             yield quote + "\\n".join(chosen) + quote
     if " " in inner and is_plain:
         parts = inner.split(" ")

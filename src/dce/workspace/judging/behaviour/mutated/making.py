@@ -13,9 +13,10 @@ from typing import Any
 
 import msgspec
 
+from dce.workspace.judging.behaviour.mutated.calling import new_tests, values_of
 from dce.workspace.judging.behaviour.mutated.changes import Change, changed, label_of
 from dce.workspace.judging.behaviour.mutated.dictionary import Dictionary, dictionary
-from dce.workspace.judging.behaviour.mutated.functions import FUNCTION, test_functions
+from dce.workspace.judging.behaviour.mutated.functions import FUNCTION, inner_tests, test_functions
 from dce.workspace.judging.behaviour.mutated.literals import edges, literals
 from dce.workspace.judging.behaviour.mutated.shell_commands import (
     calls,
@@ -24,15 +25,17 @@ from dce.workspace.judging.behaviour.mutated.shell_commands import (
     other_arguments,
     other_lines,
     other_names,
+    with_options,
 )
 from dce.workspace.judging.behaviour.mutated.shell_recording import SHELLS
+from dce.workspace.judging.behaviour.mutated.signatures import signatures
 from dce.workspace.judging.behaviour.mutated.statements import more_rows, moved_statements
 from dce.workspace.judging.behaviour.mutated.trees import Tree, tree_of, walk
 from dce.workspace.judging.behaviour.probe import Origin, Probe, Snippet, make_probe
 
-MAX_WHOLE, MAX_SHELL, MAX_TOGETHER = 60, 220, 500
-"""Maximum probes: where each is a run of the tests with a compiler, or of a script, and where many are compiled at once. How many do run
-is a matter of time."""
+MAX_WHOLE, MAX_SHELL, MAX_TOGETHER, MAX_NEW = 60, 220, 300, 240
+"""Maximum probes: where each is a run of the tests with a compiler, or of a script, where many tests are compiled at once, and new tests
+beside these. How many do run is a matter of time."""
 
 MAX_FILES = 4
 """Maximum test files that are changed: those that say most of what the answers change."""
@@ -75,10 +78,21 @@ class Known(msgspec.Struct, frozen=True):
 def make_probes(changed_files: Mapping[str, Sequence[str]], tests: Mapping[str, str], seed: int) -> tuple[Probe, ...]:
     """The probes, the most telling first."""
     known = Known(names_of(changed_files), dictionary(changed_files), seed)
-    files = sorted(_tests(changed_files, tests), key=lambda found: (-_mentions(found, known.names), found.path))[:MAX_FILES]
+    files = sorted(_tests(changed_files, tests), key=lambda found: (-_mentions(found, known.names), found.path))[
+        :MAX_FILES
+    ]
     units = [unit for found in files if _mentions(found, known.names) for unit in _units(found, known.names)]
     streams = [_varied(unit, known) for unit in units]
-    limit = _limit(units)
+    varied = _first(streams, _limit(units))
+    called = [_called(found, changed_files, known) for found in files if _mentions(found, known.names)]
+    written = _first(called, MAX_NEW) if any(unit.name for unit in units) else []
+    # In turns, so that a short time does not leave out a kind.
+    mixed = [probe for row in zip_longest(varied, written) for probe in row if probe is not None]
+    return tuple({probe.id: probe for probe in mixed}.values())
+
+
+def _first(streams: Sequence[Iterator[Probe]], limit: int) -> list[Probe]:
+    """So many different probes of the streams, taken in turns."""
     probes: dict[str, Probe] = {}
     for row in zip_longest(*streams):
         for probe in (one for one in row if one is not None):
@@ -86,21 +100,27 @@ def make_probes(changed_files: Mapping[str, Sequence[str]], tests: Mapping[str, 
                 probes.setdefault(probe.id, probe)
         if len(probes) >= limit:
             break
-    return tuple(probes.values())
+    return list(probes.values())
+
+
+def _called(tests: Tests, changed_files: Mapping[str, Sequence[str]], known: Known) -> Iterator[Probe]:
+    """Tests that were not there: calls of what the answers define."""
+    rng = random.Random(f"{known.seed} {tests.path}")  # noqa: S311 - repeatable, not secret
+    found = signatures(changed_files, PurePosixPath(tests.path).suffix)
+    values = values_of(tests.tree, known.names, known.words)
+    for label, source in new_tests(tests.tree, tests.path, found, values, rng):
+        yield make_probe(
+            Snippet(header=(tests.path, FUNCTION, ""), steps=(source,)),
+            "sequence" if "; " in label else "surface",
+            label,
+        )
 
 
 def names_of(changed_files: Mapping[str, Sequence[str]]) -> frozenset[str]:
     """The names that the versions of the changed files define."""
-    return frozenset(word for path, versions in changed_files.items() for text in versions for word in _names(path, text))
-
-
-def inner_tests(tree: Tree) -> Any:
-    """The module of tests in a file that is not a test file (`#[cfg(test)] mod tests`); None if there is none."""
-    for node in tree.root.named_children:
-        before = node.prev_named_sibling
-        if node.type == "mod_item" and before is not None and re.search(r"cfg\s*\(\s*test\s*\)", tree.text(before)):
-            return node
-    return None
+    return frozenset(
+        word for path, versions in changed_files.items() for text in versions for word in _names(path, text)
+    )
 
 
 def _limit(units: Sequence[Tests]) -> int:
@@ -153,7 +173,8 @@ def _streams(tests: Tests, known: Known, rng: random.Random) -> Iterator[Stream]
     yield ((changes, "sequence") for changes in moved_statements(tests.tree, tests.node))
     if tests.path.endswith(SHELLS):
         found = calls(tests.tree, tests.node, known.names)
-        yield ((changes, "edge") for changes in other_arguments(tests.tree, found, known.words))
+        yield ((changes, "edge") for changes in other_arguments(found, known.words))
+        yield ((changes, "edge") for changes in with_options(found, known.words))
         yield ((changes, "edge") for changes in other_lines(tests.tree, tests.node, known.words))
         yield ((changes, "surface") for changes in new_calls(tests.tree, found, known.words, rng))
         yield ((changes, "edge") for changes in other_names(tests.tree, found))
@@ -164,7 +185,9 @@ def _streams(tests: Tests, known: Known, rng: random.Random) -> Iterator[Stream]
 def _literal_changes(tests: Tests, known: Known) -> Stream:
     """One value changed, values in turns; for a test, also the constants that it names."""
     found = [literal for literal in literals(tests.tree, known.names, tests.node) if literal.weight]
-    ways = [[(Change(one.start, one.end, new),) for new in edges(one, known.words)] for one in found]
+    ways: list[list[Changes]] = [
+        [(Change(one.start, one.end, new),) for new in edges(one, known.words)] for one in found
+    ]
     ways += _constants(tests, known) if tests.name else []
     for row in zip_longest(*ways):
         yield from ((changes, "edge") for changes in row if changes is not None)
@@ -174,17 +197,27 @@ def _constants(tests: Tests, known: Known) -> list[list[Changes]]:
     """Constants of the file that a test names, declared anew in it with another value."""
     body = tests.node.child_by_field_name("body")
     mentioned = set(re.findall(r"\w+", tests.tree.text(tests.node)))
-    ways = []
+    ways: list[list[Changes]] = []
     for node in walk(tests.tree.root):
         name, value = node.child_by_field_name("name"), node.child_by_field_name("value")
-        if node.type not in {"const_spec", "const_item", "static_item"} or name is None or value is None or body is None:
+        if (
+            node.type not in {"const_spec", "const_item", "static_item"}
+            or name is None
+            or value is None
+            or body is None
+        ):
             continue
-        if tests.tree.text(name) not in mentioned or node.start_byte >= body.start_byte and node.end_byte <= body.end_byte:
+        if tests.tree.text(name) not in mentioned or (
+            node.start_byte >= body.start_byte and node.end_byte <= body.end_byte
+        ):
             continue
         for one in literals(tests.tree, known.names, node):
             source = tests.tree.content[node.start_byte : node.end_byte]
             at, end = one.start - node.start_byte, one.end - node.start_byte
-            texts = [(source[:at] + new.encode() + source[end:]).decode("utf-8", "replace") for new in edges(one, known.words)]
+            texts = [
+                (source[:at] + new.encode() + source[end:]).decode("utf-8", "replace")
+                for new in edges(one, known.words)
+            ]
             before = "const " if node.type == "const_spec" else ""
             place = body.start_byte + 1
             ways.append([(Change(place, place, f"\n{before}{text}\n"),) for text in texts])
@@ -198,7 +231,9 @@ def _probe(tests: Tests, changes: Changes, origin: Origin, end: str) -> Probe:
         content = content[start : tests.node.end_byte]
     text = changed(content, changes, start)
     label = label_of(tests.tree, changes) or f"{tests.name or tests.path} as it is"
-    return make_probe(Snippet(header=tests.header, steps=(text.rstrip("\n") + end + "\n" if end else text,)), origin, label)
+    return make_probe(
+        Snippet(header=tests.header, steps=(text.rstrip("\n") + end + "\n" if end else text,)), origin, label
+    )
 
 
 def _names(path: str, text: str) -> frozenset[str]:

@@ -69,9 +69,7 @@ async def run_many(
     for check in checks:
         asked = ask(check.command, str(lane.tmp), check.env)
         reports = [str(lane.tmp / report) for report in asked.reports]
-        commands.append(
-            {"argv": asked.command, "cwd": check.cwd, "variables": asked.variables, "reports": reports}
-        )
+        commands.append({"argv": asked.command, "cwd": check.cwd, "variables": asked.variables, "reports": reports})
     job = {
         "runs": [msgspec.structs.asdict(text) for text in texts],
         "commands": commands,

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from dce.workspace.judging.behaviour.language import none_run
-from dce.workspace.judging.behaviour.mutated.functions import FUNCTION, single_results, with_function
-from dce.workspace.judging.behaviour.mutated.making import INNER, inner_tests, names_of
+from dce.workspace.judging.behaviour.mutated.functions import FUNCTION, inner_tests, single_results, with_function
+from dce.workspace.judging.behaviour.mutated.making import INNER, names_of
 from dce.workspace.judging.behaviour.mutated.many import SAID, OneRun, Text, Times, run_many
 from dce.workspace.judging.behaviour.mutated.shell_recording import SHELLS, recording
 from dce.workspace.judging.behaviour.mutated.together import File, run_together
@@ -192,6 +192,8 @@ class _Whole:
     def __call__(self, probe: Probe) -> str | None:
         """The text; None if the answer has no such tests."""
         path, *marks = probe.header
+        if FUNCTION in marks and not marks[1]:
+            return None  # a test that is not there cannot be run alone
         if FUNCTION in marks:
             text = self.base(path)
             tree = tree_of(text, path) if text is not None else None

@@ -22,7 +22,7 @@ ODD_WORDS = (
 ODD_NAMES = ("'{} x'", "'[{}]'", "'-{}'")
 """Other names for a file; {} is its own."""
 
-MAX_LOOKS = 4
+MAX_LOOKS = 2
 """Maximum calls that are repeated at the end of a test to see what is left."""
 
 MAX_INSERTED, NEW_AT_ONCE = 80, 3
@@ -47,18 +47,30 @@ def calls(tree: Tree, node: Any, names: frozenset[str]) -> list[Call]:
     return [Call(tree, one) for one in walk(node) if one.type == "command" and runs_code(tree, one, names)]
 
 
-def other_arguments(tree: Tree, found: Sequence[Call], words: Dictionary) -> Iterator[tuple[Change, ...]]:
+def other_arguments(found: Sequence[Call], words: Dictionary) -> Iterator[tuple[Change, ...]]:
     """Each call with an argument left out, repeated, swapped, replaced or added."""
     streams = [list(_other_arguments(call, _pool(found, words))) for call in found]
     for row in zip_longest(*streams):
         yield from (change for change in row if change is not None)
 
 
-def new_calls(
-    tree: Tree, found: Sequence[Call], words: Dictionary, rng: random.Random
-) -> Iterator[tuple[Change, ...]]:
+def with_options(found: Sequence[Call], words: Dictionary) -> Iterator[tuple[Change, ...]]:
+    """Each call with an option of the code behind or before its arguments, alone and with a value."""
+    for value in ("", " 1", " 0", " x", " 2", " -1"):
+        for option in words.options:
+            for call in found:
+                end = call.words[-1].end_byte if call.words else call.node.end_byte
+                yield (Change(end, end, f" {option}{value}"),)
+                if call.words:
+                    start = call.words[0].start_byte
+                    yield (Change(start, start, f"{option}{value} "),)
+
+
+def new_calls(tree: Tree, found: Sequence[Call], words: Dictionary, rng: random.Random) -> Iterator[tuple[Change, ...]]:
     """Calls that no test makes, between the statements of the test: a subcommand or option of the code with arguments of others."""
-    places = [one.end_byte for one in tree.root.named_children if one.type in {"command", "pipeline", "redirected_statement"}]
+    places = [
+        one.end_byte for one in tree.root.named_children if one.type in {"command", "pipeline", "redirected_statement"}
+    ]
     heads = list(dict.fromkeys(call.head for call in found))
     if not places or not heads:
         return
@@ -93,13 +105,18 @@ def other_names(tree: Tree, found: Sequence[Call]) -> Iterator[tuple[Change, ...
     made = {
         tree.text(one).strip("\"'")
         for node in walk(tree.root)
-        if node.type == "file_redirect" or (node.type == "command" and re.match(r"(?:mkdir|touch|cp|mv)\b", tree.text(node)))
+        if node.type == "file_redirect"
+        or (node.type == "command" and re.match(r"(?:mkdir|touch|cp|mv)\b", tree.text(node)))
         for one in node.named_children
         if one.type in {"word", "concatenation"}
     }
     roots = sorted({re.sub(r"^(?:\./)?([^/]+).*$", r"\1", name) for name in made})
     for root in roots:
-        if not re.fullmatch(r"[\w.-]+", root) or root.endswith(SHELLS) or not any(_names(word, root) for word in given | values):
+        if (
+            not re.fullmatch(r"[\w.-]+", root)
+            or root.endswith(SHELLS)
+            or not any(_names(word, root) for word in given | values)
+        ):
             continue
         for odd in ODD_NAMES:
             stem, dot, end = root.partition(".")
@@ -107,7 +124,7 @@ def other_names(tree: Tree, found: Sequence[Call]) -> Iterator[tuple[Change, ...
             changes = [
                 Change(node.start_byte, node.end_byte, _renamed(tree.text(node), root, new, dot + end))
                 for node in walk(tree.root)
-                if node.type == "word" and _names(tree.text(node), root) and not _is_option_value(tree, node)
+                if node.type == "word" and _names(tree.text(node), root) and not _is_program(node)
             ]
             if changes:
                 yield tuple(changes)
@@ -135,8 +152,23 @@ def lines_varied(text: str, separator: str, words: Dictionary) -> Iterator[str]:
     lines = text.removesuffix(separator).split(separator)
     end = separator if has_end else ""
     more = [word for word in (*words.texts[:6], *words.commands[:4]) if re.fullmatch(r"[^'\"\\%$`]+", word)]
-    added = ["", f"  {lines[0]}", f"{lines[0]}  ", f"#{lines[0]}", lines[-1].swapcase(), *more, f"-{lines[0]}", f"{lines[0]} {lines[-1]}"]
-    added += [f"{lines[0]}*", "é", f"{lines[-1]}x", f"{lines[0]},{lines[-1]}", f"{lines[0]}\t{lines[-1]}" if separator == "\n" else f"{lines[0]}\\t{lines[-1]}"]
+    added = [
+        "",
+        f"  {lines[0]}",
+        f"{lines[0]}  ",
+        f"#{lines[0]}",
+        lines[-1].swapcase(),
+        *more,
+        f"-{lines[0]}",
+        f"{lines[0]} {lines[-1]}",
+    ]
+    added += [
+        f"{lines[0]}*",
+        "é",
+        f"{lines[-1]}x",
+        f"{lines[0]},{lines[-1]}",
+        f"{lines[0]}\t{lines[-1]}" if separator == "\n" else f"{lines[0]}\\t{lines[-1]}",
+    ]
     yield separator.join(lines) if has_end else separator.join(lines) + separator
     yield ""
     for new in (lines[::-1], lines + lines, lines[1:], lines[:-1], sorted(lines), lines * 6):
@@ -152,7 +184,9 @@ def _pool(found: Sequence[Call], words: Dictionary) -> list[str]:
     used = [word for call in found for word in call.arguments if not word.startswith("$")]
     own = [word if re.fullmatch(r"[\w.:/-]+", word) else f"'{word}'" for word in (*words.texts, *words.numbers)]
     numbers = [near for number in words.numbers[:4] for near in (str(int(number) + 1),)]
-    interleaved = [word for row in zip_longest(dict.fromkeys(used), ODD_WORDS, own, words.options, numbers) for word in row if word]
+    interleaved = [
+        word for row in zip_longest(dict.fromkeys(used), ODD_WORDS, own, words.options, numbers) for word in row if word
+    ]
     return list(dict.fromkeys(interleaved))
 
 
@@ -190,7 +224,7 @@ def _renamed(word: str, root: str, new: str, end: str) -> str:
     return before + new[:-1] + end + new[-1] + word.removeprefix("./")[len(root) :]
 
 
-def _is_option_value(tree: Tree, node: Any) -> bool:
+def _is_program(node: Any) -> bool:
     return node.parent is not None and node.parent.type == "command_name"
 
 

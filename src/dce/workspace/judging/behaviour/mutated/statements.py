@@ -80,6 +80,6 @@ def _is_call(tree: Tree, node: Any) -> bool:
         if inner.type in {"command", "call", "call_expression", "method_invocation", "invocation_expression"} or (
             "call" in inner.type and inner.named_children
         ):
-            name = called(tree, inner, inner.named_children[-1]).split(".")[-1]
-            return not ASSERTING.fullmatch(name)
+            name = called(tree, inner, inner.named_children[-1])
+            return not ASSERTING.fullmatch(name) and not ASSERTING.fullmatch(name.split(".")[-1])
     return False
