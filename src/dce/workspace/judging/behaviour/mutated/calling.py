@@ -20,6 +20,9 @@ CALLS_EACH, SEQUENCES_EACH = 60, 80
 MIN_STEPS, MAX_STEPS = 4, 12
 """How many calls a sequence has."""
 
+AROUND_SHARE = 0.15
+"""How many texts have a separator before or behind them."""
+
 _INTEGERS = ("0", "1", "2", "3", "-1", "5", "10", "4", "7", "100")
 _TEXTS = (
     "",
@@ -124,6 +127,9 @@ class Writer:
         found = self.rng.choice(near_tests if self.rng.random() < 0.6 else self.values.texts)
         if self.rng.random() < 0.25:
             found += self.rng.choice(("", " ", "\\n", ",", "-")) + self.rng.choice(self.values.texts)
+        if self.rng.random() < AROUND_SHARE:
+            around = self.rng.choice((" ", "\\n", "\\n\\n", ",", "  ", "/"))
+            found = self.rng.choice((around + found, found + around, around + found + around))
         return _ESCAPE.sub(lambda match: match[0] if match[1] is None else f"\\\\{match[1]}", found)
 
     def _calls(self, one: Signature) -> Iterator[tuple[str, str]]:

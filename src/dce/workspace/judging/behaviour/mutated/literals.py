@@ -270,9 +270,12 @@ def _texts(source: str) -> Iterator[str]:
     yield f"{quote} {inner} {quote}"
     for separator in dict.fromkeys(re.findall(r"[,;:|/\-_.= ]", inner)):
         yield quote + inner.replace(separator, separator * 2) + quote
+        yield quote + separator + inner + separator + quote
     if "\\n" in inner:
         yield quote + inner.replace("\\n", "\\r\\n") + quote
         yield quote + inner.removesuffix("\\n") + quote
+        yield quote + inner.replace("\\n", "\\n\\n") + quote
+        yield f"{quote}\\n\\n{inner}\\n\\n{quote}"
     if is_plain and inner:
         yield f"{quote}{inner[:1]}{inner}{quote}"
     if "\\n" in inner and quote == '"':
