@@ -33,14 +33,12 @@ _GO_BEFORE = '; import (dcefmt "fmt"; dceos "os"; dcereflect "reflect"; dcesort 
 _GO_MAIN = r"""
 var dceNow, dceSaid, dceRound int
 var dceStart dcetime.Time
+var dceFile *dceos.File
 
 func dceWrite(kind, text string) {
-	file, err := dceos.OpenFile(SAID, dceos.O_APPEND|dceos.O_CREATE|dceos.O_WRONLY, 0o644)
-	if err == nil {
-		if len(text) > 600 { text = text[:600] }
-		dcefmt.Fprintf(file, "%d\t%d\t%s\t%q\n", dceNow, dceRound, kind, text)
-		file.Close()
-	}
+	if dceFile == nil { dceFile, _ = dceos.OpenFile(SAID, dceos.O_APPEND|dceos.O_CREATE|dceos.O_WRONLY, 0o644) }
+	if len(text) > 600 { text = text[:600] }
+	dcefmt.Fprintf(dceFile, "%d\t%d\t%s\t%q\n", dceNow, dceRound, kind, text)
 }
 
 func dceShow(v dcereflect.Value, depth int) string {
