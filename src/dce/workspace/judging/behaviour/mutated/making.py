@@ -37,6 +37,9 @@ MAX_WHOLE, MAX_SHELL, MAX_TOGETHER, MAX_NEW = 60, 220, 300, 240
 """Maximum probes: where each is a run of the tests with a compiler, or of a script, where many tests are compiled at once, and new tests
 beside these. How many do run is a matter of time."""
 
+NEW_CALLS = 50
+"""Maximum tests with new calls in each of two streams: of shell probes they tell most, so they have two turns."""
+
 MAX_FILES = 4
 """Maximum test files that are changed: those that say most of what the answers change."""
 
@@ -173,10 +176,11 @@ def _streams(tests: Tests, known: Known, rng: random.Random) -> Iterator[Stream]
     yield ((changes, "sequence") for changes in moved_statements(tests.tree, tests.node))
     if tests.path.endswith(SHELLS):
         found = calls(tests.tree, tests.node, known.names)
+        new = ((changes, "surface") for changes in new_calls(tests.tree, found, known.words, known.names, rng))
+        yield from (islice(new, number) for number in (NEW_CALLS, NEW_CALLS))
         yield ((changes, "edge") for changes in other_arguments(found, known.words))
         yield ((changes, "edge") for changes in with_options(found, known.words))
         yield ((changes, "edge") for changes in other_lines(tests.tree, tests.node, known.words))
-        yield ((changes, "surface") for changes in new_calls(tests.tree, found, known.words, rng))
         yield ((changes, "edge") for changes in other_names(tests.tree, found))
     else:
         yield ((changes, "edge") for changes in more_rows(tests.tree, tests.node))

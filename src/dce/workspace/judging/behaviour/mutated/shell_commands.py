@@ -25,8 +25,12 @@ ODD_NAMES = ("'{} x'", "'[{}]'", "'-{}'")
 MAX_LOOKS = 2
 """Maximum calls that are repeated at the end of a test to see what is left."""
 
-MAX_INSERTED, NEW_AT_ONCE = 80, 3
+MAX_INSERTED, NEW_AT_ONCE = 100, 4
 """Maximum tests with new calls, and how many each has: one call more costs little, a test more costs all of its calls."""
+
+
+FIRST_SHARE, OPTION_SHARE = 0.85, 0.3
+"""How many new calls begin with a word of the code or of the tests, and how many have an option."""
 
 
 class Call:
@@ -66,28 +70,42 @@ def with_options(found: Sequence[Call], words: Dictionary) -> Iterator[tuple[Cha
                     yield (Change(start, start, f"{option}{value} "),)
 
 
-def new_calls(tree: Tree, found: Sequence[Call], words: Dictionary, rng: random.Random) -> Iterator[tuple[Change, ...]]:
+def new_calls(
+    tree: Tree, found: Sequence[Call], words: Dictionary, names: frozenset[str], rng: random.Random
+) -> Iterator[tuple[Change, ...]]:
     """Calls that no test makes, between the statements of the test: a subcommand or option of the code with arguments of others."""
     places = [
         one.end_byte for one in tree.root.named_children if one.type in {"command", "pipeline", "redirected_statement"}
     ]
-    heads = list(dict.fromkeys(call.head for call in found))
-    if not places or not heads:
+    own = [call for call in found if names & set(re.findall(r"\w+", call.head))] or list(found)
+    if not places or not own:
         return
-    firsts = list(dict.fromkeys([*words.commands, *(call.arguments[0] for call in found if call.arguments)]))
-    pool = _pool(found, words)
-    made = 0
+    firsts = list(dict.fromkeys([*words.commands, *(call.arguments[0] for call in own if call.arguments)]))
+    pool = _pool(own, words)
     for _ in range(MAX_INSERTED):
-        lines = []
+        lines: list[str] = []
+        recent: list[str] = []
         for _ in range(NEW_AT_ONCE):
-            first = [firsts[made % len(firsts)]] if firsts else []
-            arguments = [*first, *(rng.choice(pool) for _ in range((1, 2, 0, 1, 3)[made % 5]))]
-            if made % 3 == 2 and words.options:
+            head = rng.choice(own).head
+            first = [rng.choice(firsts)] if firsts and rng.random() < FIRST_SHARE else []
+            known = [word for call in own if first and call.arguments[:1] == (first[0],) for word in call.arguments[1:]]
+            arguments = [
+                rng.choice(rng.choice([kind for kind in (known, recent, pool) if kind]))
+                for _ in range(rng.choice((0, 1, 1, 2, 2, 3)))
+            ]
+            recent += [other for word in arguments for other in (word, *_parts(word))]
+            if words.options and rng.random() < OPTION_SHARE:
                 arguments.insert(rng.randrange(len(arguments) + 1), rng.choice(words.options))
-            lines.append(f"\n{heads[made % len(heads)]} {' '.join(arguments)}")
-            made += 1
+            lines.append(f"\n{' '.join((head, *first, *arguments))}")
         place = rng.choice(places)
         yield (Change(place, place, "".join(lines)),)
+
+
+def _parts(word: str) -> Iterator[str]:
+    """Words that a text holds, in either case: what one call stores, another one looks for."""
+    inner = word[1:-1] if word[:1] in "'\"" else word
+    for part in re.findall(r"[A-Za-z0-9.]+", inner)[:3]:
+        yield from (part, part.swapcase())
 
 
 def looks(tree: Tree, found: Sequence[Call]) -> str:
@@ -118,6 +136,10 @@ def other_names(tree: Tree, found: Sequence[Call]) -> Iterator[tuple[Change, ...
             or not any(_names(word, root) for word in given | values)
         ):
             continue
+        for call in found:
+            given_files = [one for one, word in zip(call.words, call.arguments, strict=True) if _names(word, root)]
+            for other in ("no-such-file", "/dev/null"):
+                yield from ((Change(one.start_byte, one.end_byte, other),) for one in given_files)
         for odd in ODD_NAMES:
             stem, dot, end = root.partition(".")
             new = odd.format(stem)
@@ -182,6 +204,7 @@ def lines_varied(text: str, separator: str, words: Dictionary) -> Iterator[str]:
 
 def _pool(found: Sequence[Call], words: Dictionary) -> list[str]:
     used = [word for call in found for word in call.arguments if not word.startswith("$")]
+    used += [part for word in used for part in _parts(word)]
     own = [word if re.fullmatch(r"[\w.:/-]+", word) else f"'{word}'" for word in (*words.texts, *words.numbers)]
     numbers = [near for number in words.numbers[:4] for near in (str(int(number) + 1),)]
     interleaved = [
