@@ -176,7 +176,7 @@ def _streams(tests: Tests, known: Known, rng: random.Random) -> Iterator[Stream]
     yield ((changes, "sequence") for changes in moved_statements(tests.tree, tests.node))
     if tests.path.endswith(SHELLS):
         found = calls(tests.tree, tests.node, known.names)
-        new = ((changes, "surface") for changes in new_calls(tests.tree, found, known.words, known.names, rng))
+        new: Stream = ((changes, "surface") for changes in new_calls(tests.tree, found, known.words, known.names, rng))
         yield from (islice(new, number) for number in (NEW_CALLS, NEW_CALLS))
         yield ((changes, "edge") for changes in other_arguments(found, known.words))
         yield ((changes, "edge") for changes in with_options(found, known.words))
