@@ -118,6 +118,7 @@ MAY_READ_ENVIRONMENT = {
     "workspace/judging/lanes/on_ray/cluster.py",  # Ray's own settings
     "workspace/judging/behaviour/stand_ins.py",  # runs in a lane: a test's changes to the environment are taken back
     "workspace/judging/behaviour/programs.py",  # runs in a lane: the environment that a test gives to a program
+    "workspace/judging/behaviour/mutated/in_lane_runs.py",  # runs in a lane: the environment of the project's tests
     "engine/process.py",  # the environment of the engine
     "engine/vllm.py",  # the environment of vLLM
 }

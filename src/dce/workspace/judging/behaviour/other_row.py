@@ -32,12 +32,12 @@ def make(sources: Sources, seed: int) -> tuple[Probe, ...]:
 
 async def run(place: Place, probes: Sequence[Probe]) -> Mapping[str, Outcome]:
     """The outcomes of the project's checks with each changed test laid over the answer."""
-    return await run_mutated(place.lane, place.checks, probes)
+    return await run_mutated(place.lane, place.checks, probes, place.sources.changed)
 
 
 OTHERS = Language(
     name="other languages",
-    version=2,
+    version=3,
     runs="your checks, with other values in the workspace's tests",
     speaks_for=has_grammar,
     is_test=is_test,

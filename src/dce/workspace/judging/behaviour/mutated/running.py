@@ -1,26 +1,25 @@
-"""Runs the project's own checks on an answer with a changed test laid over it, and says how each test ended and what it printed.
+"""Runs the project's own checks on an answer with a changed test laid over it, and says how each test ended and what was seen.
 
-Each probe is a whole run of the tests, so time is a budget: the first run says how long one takes, and what does not fit is not run.
+Time is a budget: the first runs say how long one takes, and what does not fit is not run.
 """
 
-import asyncio
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from dce.workspace.judging.behaviour.language import none_run
-from dce.workspace.judging.behaviour.mutated.making import INNER, inner_tests
-from dce.workspace.judging.behaviour.mutated.trees import tree_of, walk
+from dce.workspace.judging.behaviour.mutated.functions import FUNCTION, inner_tests, single_results, with_function
+from dce.workspace.judging.behaviour.mutated.making import INNER, names_of
+from dce.workspace.judging.behaviour.mutated.many import SAID, OneRun, Text, Times, run_many
+from dce.workspace.judging.behaviour.mutated.shell_recording import SHELLS, recording
+from dce.workspace.judging.behaviour.mutated.together import File, run_together
+from dce.workspace.judging.behaviour.mutated.trees import tree_of
 from dce.workspace.judging.behaviour.probe import Outcome, Probe
-from dce.workspace.judging.check_run import run_of, text_of
+from dce.workspace.judging.check_run import run_of
 from dce.workspace.judging.checks_file import Check
-from dce.workspace.judging.lanes.folders import clear
 from dce.workspace.judging.lanes.lane import Ended, Lane, RunOptions
-from dce.workspace.judging.report_files import read
-from dce.workspace.judging.results.asking import ask
 from dce.workspace.judging.results.table import Left
 
 BUDGET_S = 20.0
@@ -29,21 +28,20 @@ BUDGET_S = 20.0
 MIN_RUNS = 4
 """Fewest runs that are worth beginning."""
 
-MIN_TIMEOUT_S, SLOW_FACTOR = 5.0, 4.0
+MIN_TIMEOUT_S, SLOW_FACTOR = 2.0, 6.0
 """A run is ended after so many times what the tests took before, but not before MIN_TIMEOUT_S."""
 
 COPY_S = 20.0
-"""How long laying a file may take."""
+"""How long reading a file may take."""
 
 MAX_LINES = 60
 """Most printed lines that are compared for one run."""
 
+MAX_RECORDS, MAX_RECORD = 120, 2_000
+"""How much is compared of what a shell test says of the commands that it runs: records, and characters of one."""
+
 MAX_SHOWN = 120
 """Longest result that is shown in a cell of the table, in characters."""
-
-_SHELLS = (".sh", ".bash")
-_LAID = 'mkdir -p -- "$(dirname -- "$2")" && cat -- "$1" >"$2"'
-"""Copies a file. The file that is there stays, so that its mode does, and tools see a new time."""
 
 _TELLING = re.compile(
     r"\b(?:got|want(?:ed)?|left|right|actual|expected|received|but was|returned|to equal|matches|does not|did not|panicked)\b|[!=]=",
@@ -61,6 +59,8 @@ _NOISE = (
 )
 """What changes from run to run, or with where an answer has its code."""
 
+_TEMPORARY = re.compile(r"/(?:var/)?tmp/[\w.@+/-]*")
+
 
 class _Ran(msgspec.Struct, frozen=True, kw_only=True):
     """What one run showed: each test's outcome, the lines with values, and whether any test ran at all."""
@@ -69,111 +69,100 @@ class _Ran(msgspec.Struct, frozen=True, kw_only=True):
     lines: tuple[str, ...]
     is_ok: bool
     has_run: bool
-    duration_s: float
+    is_late: bool
 
 
-async def run_mutated(lane: Lane, checks: Sequence[Check], probes: Sequence[Probe]) -> dict[str, Outcome]:
-    """The outcome of each probe, by id."""
+async def run_mutated(
+    lane: Lane, checks: Sequence[Check], probes: Sequence[Probe], changed: Mapping[str, Sequence[str]]
+) -> dict[str, Outcome]:
+    """The outcome of each probe, by id. `changed`: the versions of the files that answers change."""
     tests = [check for check in checks if check.stage == "test"]
     if not tests:
         return none_run(probes, "no check of stage `test` in .dce/checks.toml runs the tests")
-    whole = await _originals(lane, probes)
-    quiet = _quiet(probes, whole)
-    first = await _ran(lane, tests, quiet)
-    if first.duration_s > BUDGET_S / MIN_RUNS:
-        return none_run(probes, f"the tests take {first.duration_s:.0f} s, too long to run them with other values")
-    tests = [_bounded(check, first.duration_s) for check in tests]
-    again = await _ran(lane, tests, quiet)
-    steady = frozenset(first.tests) & frozenset(again.tests)
-    flaky = {name for name, _ in {*first.tests, *again.tests} if not any(name == one for one, _ in steady)}
-    left_s = BUDGET_S
-    found: dict[str, Outcome] = {}
-    for probe in probes:
-        text = whole(probe)
-        if text is None or left_s < again.duration_s:
-            found[probe.id] = Outcome(kind="not run", text="not run", shown="not run")
-            continue
-        await _lay(lane, probe.header[0], text)
-        ran = await _ran(lane, tests, quiet_commands(probe.header[0], text))
-        left_s -= ran.duration_s
-        found[probe.id] = _outcome(ran, flaky, has_lines=first.lines == again.lines)
-        await _restore(lane, probe.header[0])
-    return found
+    whole = await _originals(lane, probes, changed)
+    as_functions = [probe for probe in probes if FUNCTION in probe.header]
+    found = await run_together(lane, tests, as_functions, whole.file, single_results(changed)) if as_functions else {}
+    rest = [probe for probe in probes if probe.id not in found]
+    return {**found, **(await _one_by_one(lane, tests, rest, whole) if rest else {})}
 
 
-def _quiet(probes: Sequence[Probe], whole: Callable[[Probe], str | None]) -> frozenset[str] | None:
-    """What says nothing in the traces of all the tests: without it, a race between two commands would make an answer's lines unsteady."""
-    texts = [(probe.header[0], text) for probe in probes if (text := whole(probe)) is not None]
-    found = [names for path, text in texts if (names := quiet_commands(path, text)) is not None]
-    return frozenset[str]().union(*found) if found else None
-
-
-def _bounded(check: Check, duration_s: float) -> Check:
-    """The check with less time: with other values, tests that take far longer than before are in a loop."""
-    return msgspec.structs.replace(check, timeout_s=min(check.timeout_s, max(MIN_TIMEOUT_S, SLOW_FACTOR * duration_s)))
+async def _one_by_one(
+    lane: Lane, tests: Sequence[Check], probes: Sequence[Probe], whole: "_Whole"
+) -> dict[str, Outcome]:
+    """Each probe is a run of the checks of its own."""
+    path = probes[0].header[0]
+    is_shell = all(probe.header[0].endswith(SHELLS) for probe in probes)
+    base = whole.base(path)
+    if base is None:
+        return none_run(probes, "the response has no such tests")
+    limit_s = BUDGET_S / MIN_RUNS
+    unchanged = [Text(name, path, whole.recorded(path, base)) for name in ("first", "again")]
+    runs = await run_many(lane, tests, unchanged, Times(total_s=limit_s, run_s=limit_s), is_kept=is_shell)
+    first, again = runs.get("first"), runs.get("again")
+    if first is None or again is None or first.duration_s > limit_s:
+        return none_run(probes, "the tests take too long to run them with other values")
+    one, other = (_ran(run, tests, is_shell=is_shell) for run in (first, again))
+    steady = frozenset(one.tests) & frozenset(other.tests)
+    flaky = {name for name, _ in {*one.tests, *other.tests} if not any(name == kept for kept, _ in steady)}
+    texts = [Text(probe.id, probe.header[0], text) for probe in probes if (text := whole(probe)) is not None]
+    run_s = max(MIN_TIMEOUT_S, SLOW_FACTOR * again.duration_s)
+    runs = await run_many(lane, tests, texts, Times(total_s=BUDGET_S, run_s=run_s), is_kept=is_shell)
+    not_run = Outcome(kind="not run", text="not run", shown="not run")
+    return {
+        probe.id: _outcome(_ran(runs[probe.id], tests, is_shell=is_shell), flaky, has_lines=one.lines == other.lines)
+        if probe.id in runs
+        else not_run
+        for probe in probes
+    }
 
 
 def _outcome(ran: _Ran, flaky: set[str], *, has_lines: bool) -> Outcome:
     tests = [test for test in ran.tests if test[0] not in flaky]
     failed = [name for name, outcome in tests if outcome in {"failed", "error"}]
     lines = ran.lines if has_lines else ()
+    if ran.is_late:
+        return Outcome(kind="timeout", text="timeout", shown="no result in time")
     if not ran.has_run:
         return Outcome(kind="raised", text="no test ran", shown="no test ran")
-    shown = " ".join(lines)[:MAX_SHOWN] or (f"{len(failed)} fail" if failed else "passes" if ran.is_ok else "fails")
+    shown = " ".join(lines)[-MAX_SHOWN:] or (f"{len(failed)} fail" if failed else "passes" if ran.is_ok else "fails")
     return Outcome(kind="value", text=json.dumps([ran.is_ok, tests, lines]), shown=shown)
 
 
-async def _ran(lane: Lane, checks: Sequence[Check], quiet: frozenset[str] | None = None) -> _Ran:
-    """All the checks, one after the other."""
-    parts = [await _one(lane, check, quiet) for check in checks]
-    return _Ran(
-        tests=tuple(test for part in parts for test in part.tests),
-        lines=tuple(line for part in parts for line in part.lines)[:MAX_LINES],
-        is_ok=all(part.is_ok for part in parts),
-        has_run=any(part.has_run for part in parts),
-        duration_s=sum(part.duration_s for part in parts),
-    )
-
-
-async def _one(lane: Lane, check: Check, quiet: frozenset[str] | None) -> _Ran:
-    asked = ask(check.command, str(lane.tmp), check.env)
-    for name in asked.reports:
-        await asyncio.to_thread(clear, lane.written_tmp / name)
-    options = RunOptions(timeout_s=check.timeout_s, cwd=check.cwd, env=check.env, variables=asked.variables)
-    ended = await lane.run(asked.command, options)
-
-    def interpret() -> _Ran:
-        reports = read(lane.written_tmp / name for name in asked.reports)
-        left = Left(output=text_of(ended), folder=check.cwd, asked={path.name: data for path, data in reports.items()})
-        run = run_of(check, ended, left)
-        tests = tuple((test.name, test.outcome) for test in run.tests)
+def _ran(run: OneRun, checks: Sequence[Check], *, is_shell: bool) -> _Ran:
+    """What the checks of one run showed together."""
+    tests: list[tuple[str, str]] = []
+    lines: list[str] = []
+    is_ok, has_run = True, False
+    for check, one in zip(checks, run.ended, strict=False):
+        ended = Ended(exit_code=one.exit, output=one.output.encode(), duration_s=one.s)
+        asked = {name: text.encode() for name, text in one.reports.items()}
+        came = run_of(check, ended, Left(output=one.output, folder=check.cwd, asked=asked))
+        tests += [(test.name, test.outcome) for test in came.tests]
         # Without test names the exit code is all there is; a run that named tests before and names none now has not come that far.
-        has_run = run.state == "ran" and run.stop != "broken"
-        return _Ran(
-            tests=tests,
-            lines=telling_lines(left.output, quiet),
-            is_ok=run.ok,
-            has_run=has_run,
-            duration_s=ended.duration_s,
-        )
-
-    return await asyncio.to_thread(interpret)
+        has_run = has_run or (came.state == "ran" and came.stop != "broken")
+        is_ok = is_ok and came.ok
+        lines += () if is_shell else telling_lines(one.output)
+    lines = [*records(run.said), *_files(run.files)] if is_shell else lines[:MAX_LINES]
+    is_late = any(one.exit is None for one in run.ended)
+    return _Ran(tests=tuple(tests), lines=tuple(lines), is_ok=is_ok, has_run=has_run, is_late=is_late)
 
 
-def telling_lines(output: str, quiet: frozenset[str] | None = None) -> tuple[str, ...]:
-    """The lines of a runner's output that hold values, without what changes from run to run.
+def records(said: str) -> list[str]:
+    """What a shell test said, a record each."""
+    found = [record.replace("\x1f", " ").strip("\n") for record in said.split("\x1e")][:MAX_RECORDS]
+    return [_TEMPORARY.sub("<temporary>", record)[:MAX_RECORD] for record in found if record]
 
-    `quiet`: the output is a shell's trace, in which these commands say nothing: they run beside each other, in any order. Lines that
-    follow a command's belong to it.
-    """
+
+def _files(files: Mapping[str, str]) -> list[str]:
+    return [_TEMPORARY.sub("<temporary>", f"{path} {text}") for path, text in sorted(files.items())]
+
+
+def telling_lines(output: str) -> tuple[str, ...]:
+    """The lines of a runner's output that hold values, without what changes from run to run."""
     found = []
-    is_shown = False
     for line in output.splitlines():
         text = line[:1000]
-        if quiet is not None and text.startswith("+"):
-            called = re.match(r"[+ ]*([^\s+]+)", text)
-            is_shown = called is not None and not _is_made_of(called[1], quiet)
-        if not (is_shown or (quiet is None and _TELLING.search(text))):
+        if not _TELLING.search(text):
             continue
         for pattern, new in _NOISE:
             text = pattern.sub(new, text)
@@ -181,86 +170,65 @@ def telling_lines(output: str, quiet: frozenset[str] | None = None) -> tuple[str
     return tuple(found[-MAX_LINES:])
 
 
-def _is_made_of(word: str, names: frozenset[str]) -> bool:
-    """Whether a word is one of these names, or several of them without a gap.
-
-    Commands that run beside each other write into each other's lines, a name at a time: "+ printf+ sh", "+ + shprintf up.sh b".
-    """
-    ends = {0}
-    for start in range(len(word)):
-        if start in ends:
-            ends |= {start + len(name) for name in names if word.startswith(name, start)}
-    return len(word) in ends
-
-
-def quiet_commands(path: str, text: str) -> frozenset[str] | None:
-    """The commands of a shell script that run in pipelines and substitutions; None for a file that is none."""
-    tree = tree_of(text, path) if path.endswith(_SHELLS) else None
-    if tree is None:
-        return None
-    beside = {"pipeline", "command_substitution", "subshell", "process_substitution"}
-    return frozenset(
-        tree.text(node)
-        for outer in walk(tree.root)
-        if outer.type in beside
-        for node in walk(outer)
-        if node.type == "command_name"
-    )
-
-
-async def _originals(lane: Lane, probes: Sequence[Probe]) -> "_Whole":
-    """Saves the files that probes change, as they are in the lane, and reads those whose tests stand in the code."""
+async def _originals(lane: Lane, probes: Sequence[Probe], changed: Mapping[str, Sequence[str]]) -> "_Whole":
+    """Reads the files that probes change, as they are in the lane."""
     texts: dict[str, str] = {}
-    for number, path in enumerate(dict.fromkeys(probe.header[0] for probe in probes)):
-        saved = _saved(lane.tmp, path)
-        ended = await _copy(lane, path, str(saved))
-        if ended.exit_code == 0 and number < len(probes):
-            shown = await lane.run(("cat", "--", path), RunOptions(timeout_s=COPY_S))
+    for path in dict.fromkeys(probe.header[0] for probe in probes):
+        shown = await lane.run(("cat", "--", path), RunOptions(timeout_s=COPY_S))
+        if shown.exit_code == 0:
             texts[path] = shown.output.decode("utf-8", "replace")
-    return _Whole(texts)
+    return _Whole(texts, changed, str(lane.tmp / SAID))
 
 
 class _Whole:
-    """The text of the file that a probe lays."""
+    """The text of the file that a probe lays. `base`: that file with the workspace's own tests."""
 
-    def __init__(self, texts: Mapping[str, str]) -> None:
+    def __init__(self, texts: Mapping[str, str], changed: Mapping[str, Sequence[str]], said: str) -> None:
         self._texts = texts
+        self._changed = changed
+        self._names = names_of(changed)
+        self._said = said
 
     def __call__(self, probe: Probe) -> str | None:
         """The text; None if the answer has no such tests."""
         path, *marks = probe.header
-        if INNER not in marks:
-            return _traced(path, probe.steps[0])
+        if FUNCTION in marks and not marks[1]:
+            return None  # a test that is not there cannot be run alone
+        if FUNCTION in marks:
+            text = self.base(path)
+            tree = tree_of(text, path) if text is not None else None
+            within = (inner_tests(tree) or tree.root) if tree is not None else None
+            return with_function(tree, path, within, marks[1], probe.steps[0]) if tree is not None else None
+        if INNER in marks:
+            return self._with_inner(path, probe.steps[0])
+        return self.recorded(path, probe.steps[0])
+
+    def base(self, path: str) -> str | None:
+        """The file as it is in the lane, with the workspace's tests if they stand in it; None if there is no place for them."""
+        before = self._changed.get(path, ("",))[0]
+        tree = tree_of(before, path) if before else None
+        inner = inner_tests(tree) if tree is not None else None
+        if tree is None or inner is None:
+            return self._texts.get(path)
+        return self._with_inner(path, tree.text(inner))
+
+    def file(self, path: str) -> File | None:
+        """The file with the place for more tests in it."""
+        text = self.base(path)
+        tree = tree_of(text, path) if text is not None else None
+        if text is None or tree is None:
+            return None
+        inner = inner_tests(tree)
+        return File(path=path, text=text, place=inner.end_byte - 1 if inner is not None else len(tree.content))
+
+    def recorded(self, path: str, text: str) -> str:
+        """A shell script that says what it sees; any other text as it is."""
+        return recording(text, path, self._names, self._said) if path.endswith(SHELLS) else text
+
+    def _with_inner(self, path: str, tests: str) -> str | None:
         tree = tree_of(self._texts.get(path, ""), path)
         inner = inner_tests(tree) if tree is not None else None
         if tree is None or inner is None:
             return None
         before, after = tree.content[: inner.start_byte], tree.content[inner.end_byte :]
-        return (before + probe.steps[0].encode() + after).decode("utf-8", "replace")
-
-
-def _traced(path: str, text: str) -> str:
-    """A shell script that says what it runs: its trace shows the values that commands were given."""
-    if not path.endswith(_SHELLS):
-        return text
-    head, _, rest = text.partition("\n") if text.startswith("#!") else ("", "", text)
-    return f"{head}\nset -x\n{rest}" if head else f"set -x\n{text}"
-
-
-async def _lay(lane: Lane, path: str, text: str) -> None:
-    target = lane.written_tmp / "dce-mutated"
-    await asyncio.to_thread(clear, target)
-    await asyncio.to_thread(target.write_text, text, "utf-8")
-    await _copy(lane, str(lane.tmp / "dce-mutated"), path)
-
-
-async def _restore(lane: Lane, path: str) -> None:
-    await _copy(lane, str(_saved(lane.tmp, path)), path)
-
-
-async def _copy(lane: Lane, source: str, target: str) -> Ended:
-    return await lane.run(("/bin/sh", "-c", _LAID, "sh", source, target), RunOptions(timeout_s=COPY_S))
-
-
-def _saved(tmp: Path, path: str) -> Path:
-    return tmp / "dce-saved" / path
+        return (before + tests.encode() + after).decode("utf-8", "replace")

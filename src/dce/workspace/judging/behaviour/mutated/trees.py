@@ -13,6 +13,34 @@ MAX_SOURCE_BYTES = 400_000
 """Largest file that is read; larger ones are data."""
 
 
+NUMBERS = frozenset(
+    {
+        *(
+            "int_literal",
+            "float_literal",
+            "integer_literal",
+            "decimal_integer_literal",
+            "decimal_floating_point_literal",
+        ),
+        *("number_literal", "integer", "float", "number", "real_literal"),
+    }
+)
+TEXTS = frozenset(
+    {
+        *(
+            "interpreted_string_literal",
+            "raw_string_literal",
+            "string_literal",
+            "string",
+            "encapsed_string",
+            "raw_string",
+        ),
+        "verbatim_string_literal",
+    }
+)
+"""Nodes that are numbers, and texts in quotes, in every grammar."""
+
+
 class Tree(msgspec.Struct, frozen=True):
     """A parsed file. Nodes count bytes."""
 
