@@ -6,6 +6,7 @@ The hidden tests alone say which answers are right; no file says so. The first a
 import re
 import shutil
 import sys
+import time
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ import msgspec
 
 from bench.judging.contained import contained
 from bench.judging.local_lane import local_lane
-from bench.judging.python_tests import run_pytest
+from bench.judging.python_tests import DEADLINE, run_pytest
 from dce.workspace.judging.behaviour.language import Language, Place, Sources
 from dce.workspace.judging.behaviour.languages import LANGUAGES
 from dce.workspace.judging.behaviour.probe import Outcome, Probe
@@ -28,8 +29,8 @@ HELD_OUT = Path(__file__).parent / "held_out"
 KINDS = ("bug", "feature", "refactor", "performance", "plausible", "flaky", "failing", "untested")
 TASK_LANGUAGES = ("python", "javascript", "rust", "go", "shell")
 
-TESTS_S = 20.0
-"""Longest time for the visible or the hidden tests of one answer; they take well under a second."""
+TESTS_S = 60.0
+"""Longest time for the visible or the hidden tests of one answer; on a quiet machine they take a second or two. What does not end fails."""
 
 _COMMANDS: Mapping[str, tuple[str, ...]] = {
     "javascript": ("node", "--test", "--test-reporter=tap"),
@@ -117,9 +118,11 @@ def run_tests(task: Task, tests: Mapping[str, str], text: str | None) -> Ran:
             results = run_pytest(lane.root, names, TESTS_S)
         else:
             command = (*_COMMANDS[task.language], *names)
+            ends_at = time.monotonic() + TESTS_S
             output = lane.output(command, variables={}, timeout_s=TESTS_S).decode("utf-8", "replace")
             found = _RESULTS[task.language].finditer(output)
             results = {match["name"]: match["result"] in {"ok", "PASS"} for match in found}
+            results |= {DEADLINE: False} if time.monotonic() >= ends_at else {}
     return Ran(frozenset(name for name, is_passed in results.items() if is_passed), frozenset(results))
 
 
@@ -130,7 +133,7 @@ def sources_of(task: Task) -> Sources | None:
     texts = dict.fromkeys(answer.text.lstrip("\n") for answer in task.answer)
     tests = {path: text.lstrip("\n") for path, text in task.visible.items()}
     changed = {task.path: (task.files[task.path].lstrip("\n"), *texts)}
-    return Sources(changed=changed, tests=tests, paths=frozenset((*task.files, *task.visible)))
+    return Sources(changed=changed, tests=tests, paths=frozenset((*task.files, *task.visible)), asked=task.cycle)
 
 
 def probes_for(task: Task, seed: int = 0) -> tuple[Probe, ...]:
