@@ -8,10 +8,13 @@ from dce.workspace.judging.behaviour.attributes import attributes_line
 from dce.workspace.judging.behaviour.edge_values import crossed, edges
 from dce.workspace.judging.behaviour.generate import Material, make_probes
 from dce.workspace.judging.behaviour.literals import Made, sites
+from dce.workspace.judging.behaviour.material_values import material_values
 from dce.workspace.judging.behaviour.objects import object_snippets
 from dce.workspace.judging.behaviour.probe import Snippet
 from dce.workspace.judging.behaviour.variations import singles
 from dce.workspace.judging.behaviour.visible_tests import read_test_file, snippets
+
+NOTHING = material_values([], [])
 
 LIMITER = """
 class Limiter:
@@ -63,7 +66,7 @@ def test_an_object_that_is_given_something_is_used_in_new_orders_too() -> None:
     """What it is given is made first; calls on that and on the object are mixed over tests, with methods that no test calls."""
     source = read_test_file(CLOCK_TEST)
     assert source is not None
-    found = list(object_snippets(snippets(source), {"limiter": (LIMITER,)}, random.Random(0)))
+    found = list(object_snippets(snippets(source), {"limiter": (LIMITER,)}, NOTHING, random.Random(0)))
     assert found
     assert all(snippet.steps[1] == "clock = _make_clock()" for snippet in found)
     assert all(snippet.steps[2].startswith("it = Limiter(") for snippet in found)
@@ -78,7 +81,7 @@ def test_a_class_without_tests_is_made_with_made_up_values() -> None:
         "from dataclasses import dataclass\n@dataclass\nclass Box:\n    size: int\n    name: str = 'x'\n    def grow(self, by: int): ...\n"
         "class Wrong(Exception): ...\n"
     )
-    found = list(object_snippets([], {"box": (text,)}, random.Random(0)))
+    found = list(object_snippets([], {"box": (text,)}, NOTHING, random.Random(0)))
     assert found
     assert {snippet.header for snippet in found} == {("from box import Box",)}
     assert any("it.grow(" in step for snippet in found for step in snippet.steps)
@@ -188,6 +191,15 @@ def test_what_one_answer_calls_its_attributes_is_no_result() -> None:
     probes = make_probes(material)
     assert probes
     assert all(probe.header[0].startswith("__attributes__") for probe in probes)
+
+
+def test_an_object_with_methods_is_known_by_what_they_return() -> None:
+    """What it holds counts only if it was there before and every answer kept it."""
+    text = "class Box:\n    def __init__(self):\n        self.{} = self.stock = {{}}\n    def take(self): ...\n"
+    before, one, other = (text.format(name) for name in ("reserved", "held", "reserved"))
+    assert attributes_line([], {"box": (before, one, other)}) == "__attributes__ = ['box'], ['stock']"
+    assert attributes_line([], {"box": (before, other)}) == "__attributes__ = ['box'], ['reserved', 'stock']"
+    assert attributes_line([], {"box": ("", other)}) == "__attributes__ = ['box'], []"
 
 
 def test_numbers_and_words_within_a_text_are_changed_one_by_one() -> None:

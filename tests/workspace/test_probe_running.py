@@ -106,6 +106,23 @@ def test_files_in_the_temporary_folder_are_compared_without_its_name(tmp_path: P
     assert "a.txt" in found.text
 
 
+def test_of_files_only_what_the_probe_put_there_is_compared(tmp_path: Path) -> None:
+    """Two answers may keep the same in two forms; but a file that lost its content, or has another's, is a difference."""
+    texts = [
+        "def keep(folder):\n    (folder / 'kept').write_text('{\"a\": 1}')\n",
+        "def keep(folder):\n    (folder / 'kept').write_text('a=1')\n",
+        "def keep(folder):\n    (folder / 'kept').write_text('')\n",
+        "def keep(folder):\n    (folder / 'one').rename(folder / 'kept')\n",
+    ]
+    probe = ("(tmp_path / 'one').write_text('é1')", "answer.keep(tmp_path)")
+    found = []
+    for number, text in enumerate(texts):
+        (tmp_path / str(number)).mkdir()
+        found.append(run(tmp_path / str(number), text, steps(*probe))[0].text)
+    assert found[0] == found[1]
+    assert len(set(found)) == 3
+
+
 def test_a_value_that_is_endless_deep_or_unwilling_is_described(tmp_path: Path) -> None:
     """Describing never fails and never goes on for ever."""
     text = (

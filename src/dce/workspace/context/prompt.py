@@ -240,6 +240,17 @@ def _cycle(cycle: PromptCycle, previous: PromptCycle | None, *, is_current: bool
     return _wrap(f"Cycle {cycle.id}", "\n".join(lines))
 
 
+def cycle_asked(prompt: Prompt, cycle: int) -> str:
+    """What a prompt says that a cycle asks for, without what an earlier one did; "" if it does not have that cycle in it."""
+    start = prompt.start_of("M6")
+    tag = f"Cycle {cycle}"
+    if start is None or (begins := prompt.text.find(f"<{tag}>\n", start)) < 0:
+        return ""
+    begins += len(tag) + 3
+    ends = [at for end in (f"\n</{tag}>", "\n<Previous Cycle ") if (at := prompt.text.find(end, begins)) >= 0]
+    return prompt.text[begins : min(ends)] if ends else ""
+
+
 def _line(cycle: PromptCycle) -> str:
     """An older cycle as one line: the start of its summary."""
     words = " ".join(cycle.summary.split())

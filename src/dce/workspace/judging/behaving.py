@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
+from dce.workspace.context.prompt import cycle_asked
 from dce.workspace.judging.behaviour.asked import Script, label_of, scripts_in
 from dce.workspace.judging.behaviour.classes import FAILS, PASSES
 from dce.workspace.judging.behaviour.language import Language, Place, Sources
@@ -52,7 +53,7 @@ async def compare_behaviour(workspace: Workspace, generation_id: int, *, is_fres
             return known.report
     said = await asyncio.to_thread(asked_scripts, workspace, generation_id)
     key = await asyncio.to_thread(key_of, current, answers, said)
-    report = await _compared(workspace, entered, answers, scripts_in(said))
+    report = await _compared(workspace, generation_id, entered, answers, scripts_in(said))
     await asyncio.to_thread(workspace.store.behaviours.put, generation_id, key, report, workspace.clock())
     return report
 
@@ -76,7 +77,11 @@ async def _lanes(workspace: Workspace) -> tuple[Lanes, tuple[Check, ...], Comman
 
 
 async def _compared(
-    workspace: Workspace, entered: Sequence[Candidate], answers: Answers, scripts: Sequence[Script]
+    workspace: Workspace,
+    generation_id: int,
+    entered: Sequence[Candidate],
+    answers: Answers,
+    scripts: Sequence[Script],
 ) -> BehaviourReport:
     slots = sorted(answers)
     group = Group(slots=tuple(slots), among=_among(entered), tests={slot: came for slot, (_, came) in answers.items()})
@@ -86,7 +91,7 @@ async def _compared(
     if len(set(keys.values())) == 1:
         return identical(group)
     readings = {keys[candidate.slot]: candidate.reading for candidate in entered}
-    asked = await asyncio.to_thread(_asked, workspace, tuple(readings.values()), scripts)
+    asked = await asyncio.to_thread(_asked, workspace, generation_id, tuple(readings.values()), scripts)
     if not asked:
         return nothing(group, "DCE can make no probes for the files that the responses change")
     lanes, checks, commands = await _lanes(workspace)
@@ -110,8 +115,13 @@ def _among(entered: Sequence[Candidate]) -> str:
     return "that pass" if all(report is not None and report.is_passed for report in reports) else "that break nothing"
 
 
-def _asked(workspace: Workspace, readings: Sequence[Reading], scripts: Sequence[Script]) -> list[_Asked]:
-    sources = sources_of(workspace.project, readings)
+def _asked(
+    workspace: Workspace, generation_id: int, readings: Sequence[Reading], scripts: Sequence[Script]
+) -> list[_Asked]:
+    generation = workspace.store.generations.get(generation_id)
+    # As it was sent: what a cycle asks for may be edited afterwards, and the comparison is of answers to this.
+    asked = cycle_asked(workspace.store.prompts.get(generation.prompt_sha256), generation.cycle)
+    sources = sources_of(workspace.project, readings, asked=asked)
     found = [
         _Asked(
             row=row,

@@ -29,9 +29,10 @@ _WORD = re.compile(r"[A-Za-z0-9]+")
 
 
 def sources_of(
-    project: Project, readings: Sequence[Reading], languages: Iterable[Language] = LANGUAGES
+    project: Project, readings: Sequence[Reading], languages: Iterable[Language] = LANGUAGES, *, asked: str = ""
 ) -> dict[str, Sources]:
-    """What each language's probes are made from, by its name; only languages of files that some answer changes."""
+    """What each language's probes are made from, by its name; only languages of files that some answer changes. `asked`: what the
+    cycle asks for."""
     laid = [{file.path: file.data for file in files_of(project, reading)} for reading in readings]
     rows = {row.name: row for row in languages}
     grouped = by_language({path for files in laid for path in files}, rows.values())
@@ -46,7 +47,9 @@ def sources_of(
         if changed:
             tests = _nearest(project, [path for path in names if rows[name].is_test(path)], tuple(changed))
             documents = _nearest(project, [path for path in names if rows[name].is_document(path)], tuple(changed))
-            found[name] = Sources(changed=changed, tests=tests, documents=documents, paths=frozenset(names))
+            found[name] = Sources(
+                changed=changed, tests=tests, documents=documents, paths=frozenset(names), asked=asked
+            )
     return found
 
 

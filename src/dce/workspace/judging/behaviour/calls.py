@@ -5,15 +5,20 @@ whole test does.
 """
 
 import ast
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 
-from dce.workspace.judging.behaviour.literals import literal
+from dce.workspace.judging.behaviour.constants import (
+    BUILTINS,
+    Values,
+    constants,
+    fixture_values,
+    is_value,
+    written_out,
+)
 from dce.workspace.judging.behaviour.probe import Snippet
 from dce.workspace.judging.behaviour.recording import recording
 from dce.workspace.judging.behaviour.visible_tests import Function, TestSource, cases, names_in
-
-Values = Mapping[str, ast.expr]
-"""Names and the expressions that they stand for."""
 
 
 def call_snippets(source: TestSource, modules: frozenset[str]) -> list[Snippet]:
@@ -83,12 +88,12 @@ def _put(call: ast.Call, holder: ast.expr | ast.keyword, name: ast.Name) -> None
 
 def _asked(test: Function, case: Sequence[str], source: TestSource, imported: frozenset[str]) -> Iterator[ast.expr]:
     """What a test looks at, as a whole (`str(Money(5))`, `Money(5) + Money(2)`), where all of it is known; then the other calls."""
-    values = {**_constants(source), **dict(_assigned(test, case))}
+    values = _values(test, case, source)
     seen: set[str] = set()
     for statement in recording(test.body):
         for node in ast.walk(statement):
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "__record__":
-                whole = _Resolved(values).visit(ast.parse(ast.unparse(node.args[0]), mode="eval")).body
+                whole = written_out(node.args[0], values)
                 called = [
                     part for part in ast.walk(whole) if isinstance(part, ast.Call) and _root(part.func) in imported
                 ]
@@ -103,31 +108,35 @@ def _asked(test: Function, case: Sequence[str], source: TestSource, imported: fr
 
 
 def _is_known(node: ast.expr, source: TestSource, imported: frozenset[str]) -> bool:
-    return names_in(node) - _bound_within(node) <= imported | set(source.definitions) | _BUILTINS
+    return names_in(node) - _bound_within(node) <= imported | set(source.definitions) | BUILTINS
 
 
 def _calls(test: Function, case: Sequence[str], source: TestSource, imported: frozenset[str]) -> Iterator[ast.Call]:
-    values = {**_constants(source), **dict(_assigned(test, case))}
+    values = _values(test, case, source)
     decorating = {id(node) for found in ast.walk(test) for node in getattr(found, "decorator_list", ())}
     for node in ast.walk(ast.Module(test.body, [])):
         if not isinstance(node, ast.Call) or _root(node.func) not in imported or id(node) in decorating:
             continue
-        resolved = _Resolved(values).visit(ast.parse(ast.unparse(node), mode="eval")).body
-        if _is_known(resolved, source, imported):
+        resolved = written_out(node, values)
+        if isinstance(resolved, ast.Call) and _is_known(resolved, source, imported):
             yield resolved
 
 
-def _constants(source: TestSource) -> dict[str, ast.expr]:
-    """Literals that the test file gives a name at its top: a call with their values can be varied."""
-    return {
-        name: node.value
-        for name, node in source.definitions.items()
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and literal(node.value)[0]
-    }
+def _values(test: Function, case: Sequence[str], source: TestSource) -> Values:
+    """What the names in a test stand for: values at the top of the file, fixtures, the case, what the test assigns once."""
+    values = constants(source)
+    given = {argument.arg for argument in test.args.args}
+    values |= {name: value for name, value in fixture_values(source, values).items() if name in given}
+    for name, value in _assigned(test, case):
+        written = written_out(value, values) if value else None
+        values.pop(name, None)  # of the same name at the top of the file
+        if written is not None and is_value(written, frozenset(source.definitions)):
+            values[name] = written
+    return values
 
 
-def _assigned(test: Function, case: Sequence[str]) -> Iterator[tuple[str, ast.expr]]:
-    """Names that a test gives a literal once and never again, and the names of the parametrized case."""
+def _assigned(test: Function, case: Sequence[str]) -> Iterator[tuple[str, ast.expr | None]]:
+    """Names that a test gives a value once and never again, and the names of the parametrized case; None for what changes."""
     for line in case:
         statement = ast.parse(line).body[0]
         if not isinstance(statement, ast.Assign):
@@ -144,19 +153,16 @@ def _assigned(test: Function, case: Sequence[str]) -> Iterator[tuple[str, ast.ex
             stores.setdefault(node.targets[0].id, []).append(node.value)
         elif isinstance(node, ast.AugAssign | ast.For) and isinstance(node.target, ast.Name):
             stores.setdefault(node.target.id, []).extend((None, None))
+    used = Counter(
+        node.value.id for node in ast.walk(test) if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+    )
     for name, given in stores.items():
-        if len(given) == 1 and given[0] is not None and literal(given[0])[0]:
+        if used[name] > 1:
+            yield name, None  # an object with a life of its own
+        elif len(given) == 1 and given[0] is not None:
             yield name, given[0]
-
-
-class _Resolved(ast.NodeTransformer):
-    """Puts the values of names in their place."""
-
-    def __init__(self, values: Values) -> None:
-        self._values = values
-
-    def visit_Name(self, node: ast.Name) -> ast.expr:
-        return self._values.get(node.id, node)
+        else:
+            yield name, None
 
 
 def _root(node: ast.expr) -> str:
@@ -169,13 +175,3 @@ def _bound_within(node: ast.AST) -> set[str]:
     """Names that a comprehension or lambda in the expression binds itself."""
     bound = {found.id for found in ast.walk(node) if isinstance(found, ast.Name) and isinstance(found.ctx, ast.Store)}
     return bound | {found.arg for found in ast.walk(node) if isinstance(found, ast.arg)}
-
-
-_BUILTINS = frozenset(
-    {
-        *("abs", "bool", "bytes", "chr", "dict", "enumerate", "float", "frozenset", "int", "len", "list", "map", "max"),
-        *("min", "None", "range", "repr", "reversed", "round", "set", "sorted", "str", "sum", "tuple", "zip", "object"),
-        *("Exception", "ValueError", "TypeError", "KeyError", "print", "iter", "next", "isinstance", "type"),
-    }
-)
-"""Built-in names that may stand in an argument."""

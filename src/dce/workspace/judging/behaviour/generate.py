@@ -5,25 +5,30 @@ bounded.
 """
 
 import ast
+import math
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, zip_longest
 
 import msgspec
 
+from dce.workspace.judging.behaviour.asked_words import asked_words
 from dce.workspace.judging.behaviour.attributes import attributes_line, with_attributes
 from dce.workspace.judging.behaviour.calls import call_snippets, hoisted, plain_tests
+from dce.workspace.judging.behaviour.constants import constants, helper_options
 from dce.workspace.judging.behaviour.docstrings import documented, examples
+from dce.workspace.judging.behaviour.havoc import havoc
 from dce.workspace.judging.behaviour.literals import sites
+from dce.workspace.judging.behaviour.material_values import MaterialValues, material_values
 from dce.workspace.judging.behaviour.objects import object_snippets
 from dce.workspace.judging.behaviour.probe import Origin, Probe, Snippet, make_probe
 from dce.workspace.judging.behaviour.scaling import scaled
-from dce.workspace.judging.behaviour.surface import made_up_calls, public_functions
+from dce.workspace.judging.behaviour.surface import ANY, made_up_calls, public_functions
 from dce.workspace.judging.behaviour.variations import pairs, sequences, singles
 from dce.workspace.judging.behaviour.visible_tests import TestSource, read_test_file, snippets
 
-SHARES: Mapping[Origin, int] = {"example": 40, "edge": 240, "pair": 160, "sequence": 110, "scale": 10, "surface": 50}
-"""How many probes of each origin are made at most. Together they run on an answer in about a second."""
+SHARES: Mapping[Origin, int] = {"example": 40, "edge": 240, "pair": 560, "sequence": 400, "scale": 10, "surface": 100}
+"""How many probes of each origin are made at most. Together they run on an answer in a second or two."""
 
 MAX_SEEDS = 60
 """Maximum snippets that are varied: a large test file shows its variety in its first tests."""
@@ -31,14 +36,23 @@ MAX_SEEDS = 60
 PAIRS = 40
 """Most variations of one snippet with two values changed."""
 
+MAX_IN_VAIN = 200
+"""After so many variations in a row that are there already, or start one program too many, no more are looked for."""
+
+MAX_WEIGHT = 60
+"""Values of a snippet that count for how often it is varied."""
+
 MAX_MADE = 4
 """Most calls that only make an object of a class."""
 
-PROGRAM_COST = 3
+PROGRAM_COST = 2
 """A probe that starts a program takes far longer than a call: there are so many times fewer of them."""
 
 ORDERS = 16
 """Most orders in which the steps of one test are done."""
+
+MAX_NAMED = 24
+"""Maximum values that the cycle's text and docstrings name."""
 
 MAX_POOL = 40
 """Maximum values of other tests that may replace a value."""
@@ -48,11 +62,13 @@ class Material(msgspec.Struct, frozen=True, kw_only=True):
     """What probes are made from.
 
     `tests`: texts of the visible test files by path, the most telling first. `modules`: for each changed module (dotted
-    name, as a test would import it), its versions: first the workspace's ("" if it is new), then one for each answer.
+    name, as a test would import it), its versions: first the workspace's ("" if it is new), then one for each answer. `asked`: what the
+    cycle asks for.
     """
 
     tests: Mapping[str, str]
     modules: Mapping[str, Sequence[str]]
+    asked: str = ""
 
 
 def make_probes(material: Material, *, seed: int = 0, shares: Mapping[Origin, int] = SHARES) -> tuple[Probe, ...]:
@@ -63,32 +79,47 @@ def make_probes(material: Material, *, seed: int = 0, shares: Mapping[Origin, in
     whole = [snippet for source in sources for snippet in snippets(source, plain_tests(source, modules))][:MAX_SEEDS]
     single = _single_calls(material, sources)[:MAX_SEEDS]
     pool = _pool((*single, *whole))
+    known = _known((*single, *whole), sources, material)
     made: tuple[tuple[Origin, Iterator[Snippet]], ...] = (
         ("example", _in_turns([single, whole])),
         ("edge", _varied((*single, *whole), lambda steps: singles(steps, rng, pool))),
-        ("pair", _varied((*single, *whole), lambda steps: pairs(steps, rng, PAIRS, pool))),
+        (
+            "pair",
+            _in_turns(
+                [
+                    _varied((*single, *whole), lambda steps: pairs(steps, rng, PAIRS, pool)),
+                    *[_several_changes((*single, *whole), rng, known)] * 3,
+                ]
+            ),
+        ),
         (
             "sequence",
-            _in_turns([object_snippets([*whole, *single], material.modules, rng), *_sequences(single, whole, rng)]),
+            _in_turns(
+                [object_snippets([*whole, *single], material.modules, known, rng), *_sequences(single, whole, rng)]
+            ),
         ),
         ("scale", _in_turns([_scaled(snippet) for snippet in single])),
-        ("surface", _made_up(_uncalled(material, single, sources), rng)),
+        ("surface", _made_up(_uncalled(material, single, sources), rng, known)),
     )
     line = attributes_line(material.tests.values(), material.modules)
     probes: dict[str, Probe] = {}
     total = sum(shares.values())
     for origin, candidates in made:
-        # What the tests leave unused goes to the functions that no test calls, which come last.
-        wanted = total if origin == "surface" else len(probes) + shares.get(origin, 0)
-        programs = 0
+        # Without tests, all goes to the functions that no test calls, which come last: made-up values show less than a test's.
+        wanted = total if origin == "surface" and not probes else len(probes) + shares.get(origin, 0)
+        programs = in_vain = 0
         for snippet in candidates:
-            if len(probes) >= wanted:
+            if len(probes) >= wanted or in_vain > MAX_IN_VAIN:
                 break
-            programs += _starts_program(snippet)
-            if _starts_program(snippet) and programs > shares.get(origin, 0) // PROGRAM_COST:
-                continue
+            in_vain += 1
+            if _starts_program(snippet):
+                programs += 1
+                if programs > shares.get(origin, 0) // PROGRAM_COST:
+                    continue
             probe = _probe(with_attributes(snippet, line), origin)
-            probes.setdefault(probe.id, probe)
+            if probe.id not in probes:
+                probes[probe.id] = probe
+                in_vain = 0
     return tuple(probes.values())
 
 
@@ -116,7 +147,8 @@ def _single_calls(material: Material, sources: Sequence[TestSource]) -> list[Sni
 
 
 def _makes_object(snippet: Snippet) -> bool:
-    call = ast.parse(snippet.steps[-1], mode="eval").body
+    last = ast.parse(snippet.steps[-1]).body[-1]
+    call = last.value if isinstance(last, ast.Expr) else last
     return isinstance(call, ast.Call) and ast.unparse(call.func).split(".")[-1][:1].isupper()
 
 
@@ -142,7 +174,7 @@ def _uncalled(material: Material, single: Sequence[Snippet], sources: Sequence[T
     """Made-up calls of the public functions that no test or example calls, for each function."""
     called = {name for snippet in single for name in _called_names(snippet.steps[-1])}
     called |= {name for source in sources for _, test in source.tests for name in _called_names(ast.unparse(test))}
-    seen = _seen_arguments(material, single)
+    seen = {**_seen_arguments(material, single), ANY: _named_values(material)}
     return [
         made_up_calls(found, module, seen)
         for module, versions in material.modules.items()
@@ -151,11 +183,12 @@ def _uncalled(material: Material, single: Sequence[Snippet], sources: Sequence[T
     ]
 
 
-def _made_up(uncalled: Sequence[Sequence[Snippet]], rng: random.Random) -> Iterator[Snippet]:
+def _made_up(uncalled: Sequence[Sequence[Snippet]], rng: random.Random, known: MaterialValues) -> Iterator[Snippet]:
     """Made-up calls of each function, then variations of them."""
     yield from _in_turns(uncalled)
     calls = [snippet for found in uncalled for snippet in found]
-    yield from _varied(calls, lambda steps: chain(pairs(steps, rng, PAIRS), singles(steps, rng)))
+    plain = _varied(calls, lambda steps: chain(pairs(steps, rng, PAIRS), singles(steps, rng)))
+    yield from _in_turns([plain, *[_several_changes(calls, rng, known)] * 2])
 
 
 def _seen_arguments(material: Material, single: Sequence[Snippet]) -> dict[str, list[str]]:
@@ -176,6 +209,15 @@ def _seen_arguments(material: Material, single: Sequence[Snippet]) -> dict[str, 
             if (text := ast.unparse(value)) not in values:
                 values.append(text)
     return seen
+
+
+def _named_values(material: Material) -> list[str]:
+    """Source of the values that the cycle's text and the docstrings name: for a parameter of which nothing else is known."""
+    told = [
+        docstring for versions in material.modules.values() for text in versions for _, docstring in documented(text)
+    ]
+    found = [asked_words(text) for text in (material.asked, *dict.fromkeys(told))]
+    return list(dict.fromkeys(source for one in found for source in (*map(repr, one.words), *one.values)))[:MAX_NAMED]
 
 
 def _called_names(source: str) -> set[str]:
@@ -220,6 +262,32 @@ def _in_turns(streams: Iterable[Iterable[Snippet]]) -> Iterator[Snippet]:
     """One of each, then the next of each."""
     for row in zip_longest(*streams):
         yield from (snippet for snippet in row if snippet is not None)
+
+
+def _several_changes(seeds: Sequence[Snippet], rng: random.Random, known: MaterialValues) -> Iterator[Snippet]:
+    """Endlessly, variations with several changes: of what has more values to change, more."""
+    sized = [(seed, len(sites(seed.steps))) for seed in seeds if not _only_makes(seed)]
+    found = [(havoc(seed, rng, known), math.sqrt(1 + min(size, MAX_WEIGHT))) for seed, size in sized if size]
+    while found:
+        number = rng.choices(range(len(found)), [weight for _, weight in found])[0]
+        snippet = next(found[number][0], None)
+        if snippet is None:
+            del found[number]
+        else:
+            yield snippet
+
+
+def _only_makes(snippet: Snippet) -> bool:
+    return len(snippet.steps) == 1 and _makes_object(snippet)
+
+
+def _known(found: Sequence[Snippet], sources: Sequence[TestSource], material: Material) -> MaterialValues:
+    """The values of the tests and the words of all versions of the code."""
+    steps = [ast.parse(step) for snippet in found for step in snippet.steps]
+    named = [value for source in sources for value in constants(source).values()]
+    helpers = [option for source in sources for option in helper_options(source)]
+    values = material_values([*named, *steps], material.modules.values(), asked_words(material.asked))
+    return msgspec.structs.replace(values, options={**values.options, **dict(helpers)})
 
 
 def _pool(found: Sequence[Snippet]) -> list[object]:

@@ -242,7 +242,7 @@ def run_probe(probe: dict[str, Any], folder: str) -> dict[str, Any]:
         "seen": recorder.seen,
         "after": after,
         "stdout": output.getvalue()[:MAX_TEXT].replace(folder, "<tmp>"),
-        "files": _files(folder),
+        "files": _files(folder, probe) if folder != "<none>" else [],
         "cpu_s": round(time.process_time() - began, 4),
     }
 
@@ -298,15 +298,29 @@ def _is_data(name: str, value: object) -> bool:
     return not name.startswith("_") and not isinstance(value, (types.FunctionType, type, types.ModuleType))
 
 
-def _files(folder: str) -> list[Any]:
-    """Files that the probe left in its temporary folder: name and digest."""
+def _files(folder: str, probe: dict[str, Any]) -> list[Any]:
+    """Files that the probe left in its temporary folder: name, and which text of the probe's own it holds, if it does. The form in which an
+    answer keeps something is its own affair: a test that minds reads the file, and that is recorded."""
+    own = {_digest(text) for text in _own_texts([*probe["header"], *probe["steps"]])}
     found = []
-    for where, _, names in sorted(os.walk(folder)) if folder != "<none>" else ():
+    for where, _, names in sorted(os.walk(folder)):
         for name in sorted(names)[:MAX_ITEMS]:
             path = os.path.join(where, name)  # noqa: PTH118 - plain strings, no import of pathlib
             with contextlib.suppress(OSError), open(path, "rb") as file:  # noqa: PTH123
-                found.append([os.path.relpath(path, folder), _digest(file.read(MAX_RESULT).decode("latin-1"))])
+                data = file.read(MAX_RESULT).decode("latin-1")
+                found.append(
+                    [os.path.relpath(path, folder), _digest(data) if _digest(data) in own else f"{bool(data)}"]
+                )
     return found
+
+
+def _own_texts(lines: list[str]) -> Iterator[str]:
+    for line in lines:
+        with contextlib.suppress(SyntaxError, ValueError):
+            for node in ast.walk(ast.parse(line)):
+                if isinstance(node, ast.Constant) and isinstance(node.value, (str, bytes)):
+                    data = node.value.encode("utf-8", "replace") if isinstance(node.value, str) else node.value
+                    yield data.decode("latin-1")
 
 
 def _limit_memory() -> None:

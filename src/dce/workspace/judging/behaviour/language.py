@@ -22,13 +22,15 @@ class Sources(msgspec.Struct, frozen=True, kw_only=True):
 
     `changed`: each file that some answer changes and the row speaks for, tests left out, with its versions: the workspace's text first
     ("" if it is new), then the different texts that the answers give it ("" if one deletes it). `tests`: the texts of the workspace's
-    own test files, by path; no answer's. `documents`: likewise the other files that the row reads. `paths`: every listed file of the workspace.
+    own test files, by path; no answer's. `documents`: likewise the other files that the row reads. `paths`: every listed file of the workspace. `asked`: what the cycle asks for, in
+    the curator's words.
     """
 
     changed: Mapping[str, Sequence[str]]
     tests: Mapping[str, str]
     documents: Mapping[str, str] = {}
     paths: frozenset[str] = frozenset()
+    asked: str = ""
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):

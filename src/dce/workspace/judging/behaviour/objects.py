@@ -1,17 +1,18 @@
-"""Sequences of method calls on an object: made the way the tests make it, then used in orders that no test tries.
+"""Sequences of calls on an object: made the way the tests make it, then used in orders that no test tries.
 
-The calls are those that the tests make on objects of this class, on what stands beside them (a clock, a store), and made-up ones of its
-public methods that no test calls. A class that no test makes is made with made-up values.
+The calls are those that any test makes on objects of this class, on what stands beside them (a clock, a store), functions that are given the
+object, and made-up calls of public methods that no test calls. What a call is given is exchanged with what other calls give to
+parameters of the same name. At the end the object is looked at in every way that is known. A class that no test makes is made with
+made-up values.
 """
 
 import ast
 import random
 from collections.abc import Iterator, Mapping, Sequence
 
-import msgspec
-
-from dce.workspace.judging.behaviour.edge_values import edges
-from dce.workspace.judging.behaviour.literals import literal, replaced, sites
+from dce.workspace.judging.behaviour.arguments import Arguments
+from dce.workspace.judging.behaviour.havoc import changed_call
+from dce.workspace.judging.behaviour.material_values import MaterialValues
 from dce.workspace.judging.behaviour.probe import Snippet
 from dce.workspace.judging.behaviour.surface import (
     OPERATORS,
@@ -21,54 +22,59 @@ from dce.workspace.judging.behaviour.surface import (
     public_classes,
     public_methods,
 )
+from dce.workspace.judging.behaviour.usage import Usage, bound_names, defined_names, usages
 from dce.workspace.judging.behaviour.visible_tests import names_in
 
-LENGTHS = (3, 5, 8)
+LENGTHS = (2, 4, 6, 9, 12)
 """How many calls are made on one object."""
 
-MAX_SEQUENCES = 24
+MAX_SEQUENCES = 400
 """Maximum sequences for one class."""
 
-MAX_EDGES = 6
-"""How many edges of a value are tried on objects, besides None: their calls make their own variety."""
+MADE_UP = 4
+"""How many calls are made up of a method that no test calls."""
 
-_PLAIN = frozenset({"__spoil__", "list", "len", "str", "bool", "hash", "dict", "set", "tuple", "float", "int"})
+BEGUN_SHARE = 0.6
+"""How often a sequence begins with what a test does: it comes to where there is something to do."""
 
-CHANGED_SHARE = 0.35
-"""How often a call gets another value than the test's."""
+MAX_LOOKS = 8
+"""In how many ways an object is looked at in the end."""
+
+SPOILED_SHARE = 0.1
+"""How often what the object shows is changed by a careless caller."""
+
+CHANGED_SHARE = 0.4
+"""How often something of what a call is given is changed."""
 
 
-class Usage(msgspec.Struct):
-    """How tests use a class: the header that they need, how they make an object (what comes before, and the call), what they do with it.
-
-    An act is a call on `it`, or on something that `made` has a name for.
-    """
-
-    header: tuple[str, ...] = ()
-    made: dict[tuple[tuple[str, ...], str], None] = {}
-    acts: dict[str, None] = {}
-    seen: dict[str, list[str]] = {}
+_PLAIN = frozenset({"__spoil__", "print", "list", "len", "str", "bool", "hash", "dict", "set", "tuple", "float", "int"})
 
 
 def object_snippets(
-    whole: Sequence[Snippet], modules: Mapping[str, Sequence[str]], rng: random.Random
+    whole: Sequence[Snippet], modules: Mapping[str, Sequence[str]], known: MaterialValues, rng: random.Random
 ) -> Iterator[Snippet]:
     """Sequences of calls on objects, classes in turns. `modules`: versions of the changed modules, for methods no test calls."""
-    usages = _usages(whole)
+    found = usages(whole)
+    ready: list[tuple[Usage, Arguments]] = []
     for module, versions in modules.items():
         texts = [text for text in versions if text]
-        for found in public_classes(texts):
-            known = [usage for name, usage in usages.items() if name.split(".")[-1] == found.name]
-            if not known and any(found.name in line for snippet in whole for line in snippet.steps):
+        for one in public_classes(texts):
+            methods = public_methods(texts, one.name)
+            alike = [usage for usage in found if usage.is_of(one.name, {method.name for method in methods})]
+            if not alike and any(one.name in line for snippet in whole for line in snippet.steps):
                 continue  # the tests make it in a way that is not read here
-            usage = known[0] if known else _unused(module, found)
-            usages.setdefault(found.name, usage) if not known else None
-            _add_methods(usage, public_methods(texts, found.name))
-            usage.acts.update(dict.fromkeys(OPERATORS[name] for name in operators(texts, found.name)))
+            usage = Usage.together(alike) if alike else _unused(module, one)
+            found = [other for other in found if other not in alike]
+            arguments = Arguments(methods, usage.acts)
+            usage.acts.update(dict.fromkeys(_uncalled(usage, methods, arguments)))
+            usage.acts.update(dict.fromkeys(OPERATORS[name] for name in operators(texts, one.name)))
+            usage.looks.update(dict.fromkeys(_looks(methods, operators(texts, one.name))))
+            ready.append((usage, arguments))
+    ready += [(usage, Arguments((), usage.acts)) for usage in found if usage.is_imported()]
     for _ in range(MAX_SEQUENCES):
-        for usage in usages.values():
+        for usage, arguments in ready:
             if usage.acts and usage.made:
-                yield _sequence(usage, rng)
+                yield _sequence(usage, arguments, known, rng)
 
 
 def _unused(module: str, found: Callable) -> Usage:
@@ -78,135 +84,47 @@ def _unused(module: str, found: Callable) -> Usage:
     return usage
 
 
-def _add_methods(usage: Usage, methods: Sequence[Callable]) -> None:
+def _uncalled(usage: Usage, methods: Sequence[Callable], arguments: Arguments) -> Iterator[str]:
     """Made-up calls of the methods that no test calls, with the values that tests give to parameters of the same name."""
-    seen: dict[str, list[str]] = {}
-    called = set()
-    for act in usage.acts:
-        call = ast.parse(act, mode="eval").body
-        if not (
-            isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and ast.unparse(call.func.value) == "it"
-        ):
-            continue
-        called.add(call.func.attr)
-        for method in methods:
-            if method.name == call.func.attr:
-                for parameter, value in zip(method.parameters, call.args, strict=False):
-                    values = seen.setdefault(parameter.name, [])
-                    values += [text for text in [ast.unparse(value)] if text not in values]
+    called = usage.called()
     for method in methods:
         if method.name not in called:
-            usage.acts.update(dict.fromkeys(f"it.{method.name}({words})" for words in made_up_words(method, seen)[:4]))
+            given = arguments.words(method, MADE_UP) or made_up_words(method, arguments.seen)[:MADE_UP]
+            yield from (f"it.{method.name}({words})" for words in given)
 
 
-def _sequence(usage: Usage, rng: random.Random) -> Snippet:
+def _looks(methods: Sequence[Callable], special: Sequence[str]) -> Iterator[str]:
+    """Ways to look at an object that change nothing in all likelihood: what a method without parameters returns may be anything."""
+    yield from (OPERATORS[name] for name in special if name in {"__len__", "__iter__", "__str__", "__bool__"})
+    yield from (
+        f"it.{method.name}()" for method in methods if not [one for one in method.parameters if not one.default]
+    )
+
+
+def _sequence(usage: Usage, arguments: Arguments, known: MaterialValues, rng: random.Random) -> Snippet:
     before, first = rng.choice(list(usage.made))
-    bound = {"it", "other", *(name for line in before for name in _bound(line))}
-    acts = [act for act in usage.acts if names_in(ast.parse(act)) <= bound | _PLAIN] or list(usage.acts)
-    chosen = [_perhaps_changed(rng.choice(acts), rng) for _ in range(rng.choice(LENGTHS))]
-    objects = [f"it = {_perhaps_changed(first, rng)}"]
+    bound = {"it", "other", *(name for line in before for name in bound_names(line))}
+    usable = bound | _PLAIN | defined_names(usage.header) | set(usage.needs)
+    acts = [act for act in (*usage.acts, *usage.looks) if names_in(ast.parse(act)) <= usable] or list(usage.acts)
+
+    def changed(source: str) -> str:
+        return changed_call(source, rng, known, frozenset(usable)) if rng.random() < CHANGED_SHARE else source
+
+    focus = arguments.focus(usable, rng)
+    stories = [story for story in usage.stories if story and names_in(ast.parse("\n".join(story))) <= usable]
+    begun = list(rng.choice(stories)) if stories and rng.random() < BEGUN_SHARE else []
+    begun = begun[: rng.randrange(1, len(begun) + 1)] if begun else []
+    drawn = [rng.choice(acts) for _ in range(rng.choice(LENGTHS))]
+    chosen = [*begun, *(changed(arguments.exchanged(act, usable, focus, rng)) for act in drawn)]
+    if looks := [look for look in usage.looks if "." in look and "(" not in look]:
+        at = rng.randrange(len(chosen) + 1)
+        chosen[at:at] = [f"__spoil__({rng.choice(looks)})"] if rng.random() < SPOILED_SHARE else []
+    looks = [look for look in usage.looks if names_in(ast.parse(look)) <= usable]
+    looks = rng.sample(looks, min(len(looks), MAX_LOOKS))
+    objects = [f"it = {changed(first)}"]
     if any("other" in act for act in chosen):
-        objects.append(f"other = {_perhaps_changed(first, rng)}")
-    return Snippet(header=usage.header, steps=(*before, *objects, *chosen))
-
-
-def _perhaps_changed(source: str, rng: random.Random) -> str:
-    found = sites([source])
-    if not found or rng.random() > CHANGED_SHARE:
-        return source
-    site = rng.choice(found)
-    candidates = [*edges(site.value)[:MAX_EDGES], None]
-    return replaced([source], {site.path: rng.choice(candidates)})[0]
-
-
-def _usages(whole: Sequence[Snippet]) -> dict[str, Usage]:
-    """How each class that the tests make objects of is used, by the class's name as the tests write it."""
-    found: dict[str, Usage] = {}
-    for snippet in whole:
-        trees = [ast.parse(step) for step in snippet.steps]
-        made = {variable: (number, call) for number, tree in enumerate(trees) for variable, call in _made(tree)}
-        for variable, (number, call) in made.items():
-            before = _before(snippet.steps[:number], trees[:number], call)
-            if before is None:
-                continue
-            usage = found.setdefault(ast.unparse(call.func), Usage())
-            usage.header = tuple(dict.fromkeys((*usage.header, *snippet.header)))
-            usage.made.setdefault((before, ast.unparse(call)))
-            bound = {name for line in before for name in _bound(line)}
-            for tree in trees[number + 1 :]:
-                usage.acts.update(dict.fromkeys(_acts(tree, variable, bound)))
-        for tree in trees:
-            for call, act in _inline(tree):
-                usage = found.setdefault(ast.unparse(call.func), Usage())
-                usage.header = tuple(dict.fromkeys((*usage.header, *snippet.header)))
-                usage.made.setdefault(((), ast.unparse(call)))
-                usage.acts.update(dict.fromkeys([act] if act else []))
-    return found
-
-
-def _inline(tree: ast.Module) -> Iterator[tuple[ast.Call, str]]:
-    """Objects made on the spot (`Money(5).split(2)`), and what is called on them."""
-    for node in ast.walk(tree):
-        made = node.func.value if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else node
-        if not isinstance(made, ast.Call) or not isinstance(made.func, ast.Name) or not made.func.id[:1].isupper():
-            continue
-        parts = [*made.args, *(keyword.value for keyword in made.keywords)]
-        if not all(literal(part)[0] for part in parts):
-            continue
-        act = ""
-        if made is not node and isinstance(node, ast.Call) and not names_in(ast.Tuple([*node.args])):
-            words = [ast.unparse(part) for part in (*node.args, *node.keywords)]
-            act = f"it.{node.func.attr}({', '.join(words)})" if isinstance(node.func, ast.Attribute) else ""
-        yield made, act
-
-
-def _made(tree: ast.Module) -> Iterator[tuple[str, ast.Call]]:
-    """Variables that are given a new object (`it = Name(…)`): a class starts with a capital letter."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and len(node.targets) == 1:
-            name = ast.unparse(node.value.func).split(".")[-1]
-            if name[:1].isupper() and isinstance(node.targets[0], ast.Name):
-                yield node.targets[0].id, node.value
-
-
-def _before(steps: Sequence[str], trees: Sequence[ast.Module], call: ast.Call) -> tuple[str, ...] | None:
-    """The steps that give names to what the call is given; None if one of them is bound in a way that is not understood."""
-    wanted = names_in(call)
-    kept: list[str] = []
-    for step, tree in zip(reversed(steps), reversed(trees), strict=True):
-        names = set(_bound(step))
-        if names & wanted:
-            if not isinstance(tree.body[0], ast.Assign | ast.FunctionDef | ast.AnnAssign):
-                return None
-            kept.append(step)
-            wanted |= names_in(tree)
-    return tuple(reversed(kept))
-
-
-def _bound(step: str) -> list[str]:
-    """The names that a step binds at its top level."""
-    found = []
-    for node in ast.parse(step).body:
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            found.append(node.name)
-        else:
-            found += [
-                part.id for part in ast.walk(node) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)
-            ]
-    return found
-
-
-def _acts(tree: ast.Module, variable: str, bound: set[str]) -> Iterator[str]:
-    """Calls on the object (written on `it`) or on what was there before it, if all their names are known; and attributes looked at."""
-    called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            owner = ast.unparse(node.func.value)
-            free = set().union(*(names_in(part) for part in (*node.args, *node.keywords)))
-            if owner in {variable, *bound} and not node.func.attr.startswith("__") and free <= bound:
-                words = [ast.unparse(part) for part in (*node.args, *node.keywords)]
-                yield f"{'it' if owner == variable else owner}.{node.func.attr}({', '.join(words)})"
-        elif isinstance(node, ast.Attribute) and ast.unparse(node.value) == variable and id(node) not in called:
-            yield from (f"it.{node.attr}", f"__spoil__(it.{node.attr})")
-        elif isinstance(node, ast.Subscript) and ast.unparse(node.value) == variable and not names_in(node.slice):
-            yield f"it[{ast.unparse(node.slice)}]"
+        objects.append(f"other = {changed(first)}")
+    asked = names_in(ast.parse("\n".join((*chosen, *looks)))) - bound
+    needed = [step for name, step in usage.needs.items() if name in asked]
+    shown = [name for name in usage.needs if name in asked]
+    return Snippet(header=usage.header, steps=(*before, *needed, *objects, *chosen, *looks, *shown))

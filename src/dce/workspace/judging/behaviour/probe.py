@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 Origin = Literal["example", "edge", "pair", "sequence", "scale", "surface", "asked", "derived"]
-"""Where a probe comes from: a visible test or example as it stands; one value changed; two values changed; calls added, dropped or
+"""Where a probe comes from: a visible test or example as it stands; one value changed; several values changed; calls added, dropped or
 reordered; long inputs; a function that no visible test calls. `asked`: a script that a model wrote when asked; `derived`: a check that it
 derived from the cycle's text."""
 

@@ -43,7 +43,8 @@ def make(sources: Sources, seed: int) -> tuple[Probe, ...]:
         modules[found.module] = tuple(only(text, here) for text in versions)
     if not modules:
         return ()
-    return make_probes(Material(tests=_telling(sources, frozenset(names)), modules=modules), seed=seed)
+    material = Material(tests=_telling(sources, frozenset(names)), modules=modules, asked=sources.asked)
+    return make_probes(material, seed=seed)
 
 
 async def run(place: Place, probes: Sequence[Probe]) -> Mapping[str, Outcome]:
@@ -70,7 +71,7 @@ def script(text: str) -> Snippet | None:
 
 PYTHON = Language(
     name="Python",
-    version=2,
+    version=3,
     runs="calls of the changed modules, with values from the tests and at the edges, in the project's Python",
     speaks_for=is_python,
     is_test=is_test,

@@ -84,18 +84,28 @@ def _is_worded(node: ast.expr) -> bool:
 
 
 def _telling(parts: Sequence[ast.expr]) -> list[ast.expr]:
-    """The parts that call something; if none does, those that come from somewhere. Of several, not what is put together by hand:
-    that is what the test expects."""
+    """The parts that come from somewhere, not what is put together by hand: that is what the test expects. Of several, those that call
+    something."""
     made = [part for part in parts if _is_made(part)]
-    calling = [part for part in made if any(isinstance(found, ast.Call) for found in ast.walk(part))] or made
-    return [part for part in calling if not _is_put_together(part)] or calling
+    made = [part for part in made if not _is_put_together(part)] or made
+    return [part for part in made if any(isinstance(found, ast.Call) for found in ast.walk(part))] or made
 
 
 def _is_put_together(node: ast.expr) -> bool:
-    """A list of calls, an object made on the spot."""
+    """A list of calls, an object made on the spot, a day."""
     if isinstance(node, ast.List | ast.Tuple | ast.Dict | ast.Set):
         return True
-    return isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1][:1].isupper()
+    if not isinstance(node, ast.Call):
+        return False
+    return ast.unparse(node.func).split(".")[-1][:1].isupper() or ast.unparse(node.func) in _VALUES
+
+
+_VALUES = frozenset(
+    f"{module}{name}"
+    for module in ("", "datetime.")
+    for name in ("date", "datetime", "time", "timedelta", "date.fromisoformat")
+)
+"""Calls of the standard library that write down a value."""
 
 
 def _is_made(node: ast.expr) -> bool:

@@ -35,8 +35,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """How long probes may take. Tests' values are small: what takes a second loops, and ten answers must not take minutes."""
 
     probe_s: float = 1.0
-    answer_s: float = 30.0
-    """For all probes on one answer, in each round."""
+    answer_s: float = 15.0
+    """For all probes on one answer, in each round. The second round begins with the last probe, so both ends are run."""
     import_s: float = 15.0
     """For importing the project, once a round: a large library takes seconds, on a busy machine more."""
     max_timeouts: int = 5

@@ -11,8 +11,11 @@ import msgspec
 
 from dce.workspace.judging.behaviour.probe import Snippet
 
-MAX_CALLS = 8
+MAX_CALLS = 16
 """Maximum made-up calls of one function."""
+
+ANY = "*"
+"""The name of the values that any parameter may have."""
 
 _BY_TYPE: Mapping[str, tuple[str, ...]] = {
     "int": ("3", "0", "-1", "10"),
@@ -27,6 +30,7 @@ _BY_TYPE: Mapping[str, tuple[str, ...]] = {
     "dict": ("{'a': 1, 'b': 2}", "{}"),
     "set": ("{1, 2, 3}", "set()"),
     "tuple": ("(1, 2)", "(2, 1)"),
+    "callable": ("print", "len", "str"),
     "object": ("3", "'abc'", "[1, 2, 2]"),
 }
 """Source of values for an annotation; the first is the plainest."""
@@ -37,6 +41,7 @@ _BY_NAME: tuple[tuple[tuple[str, ...], str], ...] = (
     (("items", "list", "rows", "records", "seq", "sequence", "iterable"), "list"),
     (("mapping", "dict", "config", "options", "settings", "table"), "dict"),
     (("rate", "price", "ratio", "weight", "threshold", "amount", "percent"), "float"),
+    (("handler", "callback", "listener", "func", "fn", "function", "hook", "action", "predicate"), "callable"),
     (("is_", "has_", "reverse", "strict", "flag"), "bool"),
     (("text", "string", "str", "word", "name", "line", "key", "path", "title", "s"), "str"),
     (("n", "count", "size", "number", "num", "index", "limit", "length", "width", "k", "x", "y", "m", "a", "b"), "int"),
@@ -167,7 +172,7 @@ def _classes(source: str) -> list[Callable]:
 def _init_parameters(node: ast.ClassDef) -> Iterator[Parameter]:
     for item in node.body:
         if isinstance(item, ast.FunctionDef) and item.name == "__init__":
-            yield from list(_parameters(item.args))[1:]
+            yield from list(parameters_of(item.args))[1:]
             return
     if any("dataclass" in ast.unparse(decorator) for decorator in node.decorator_list):
         for item in node.body:
@@ -191,7 +196,7 @@ def _body(source: str) -> list[ast.stmt]:
 
 def _public(body: Sequence[ast.stmt], *, skipped: int) -> list[Callable]:
     return [
-        Callable(node.name, tuple(_parameters(node.args))[0 if _is_decorated(node, "staticmethod") else skipped :])
+        Callable(node.name, tuple(parameters_of(node.args))[0 if _is_decorated(node, "staticmethod") else skipped :])
         for node in body
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and not node.name.startswith("_")
@@ -205,7 +210,8 @@ def _is_decorated(node: ast.FunctionDef | ast.AsyncFunctionDef, *words: str) -> 
     return any(word in found for word in words)
 
 
-def _parameters(args: ast.arguments) -> Iterator[Parameter]:
+def parameters_of(args: ast.arguments) -> Iterator[Parameter]:
+    """The parameters in the order in which they are given."""
     plain = [*args.posonlyargs, *args.args]
     defaults = [""] * (len(plain) - len(args.defaults)) + [ast.unparse(value) for value in args.defaults]
     for argument, default in zip(plain, defaults, strict=True):
@@ -222,7 +228,9 @@ def _choices(parameter: Parameter, seen: Mapping[str, Sequence[str]]) -> list[st
     """Source of values for a parameter: what tests gave to the same name, then values of its type."""
     known = list(seen.get(parameter.name, ()))[:3]
     default = [parameter.default] if parameter.default not in {"", "None"} else []
-    return list(dict.fromkeys((*known, *_BY_TYPE[_type(parameter)], *default)))
+    kind = _type(parameter)
+    named = [value for value in seen.get(ANY, ()) if kind == "object" or (kind == "str" and value[:1] in "'\"")]
+    return list(dict.fromkeys((*known, *named, *_BY_TYPE[kind], *default)))
 
 
 def _type(parameter: Parameter) -> str:
@@ -230,7 +238,7 @@ def _type(parameter: Parameter) -> str:
     for old in ("Sequence[", "Iterable[", "Collection["):
         text = text.replace(old, "list[")
     text = text.removeprefix("Optional[").split(" | ")[0].strip()
-    for name in (text, text.rstrip("]"), text.split("[")[0]):
+    for name in (text, text.rstrip("]"), text.split("[")[0].lower()):
         if name in _BY_TYPE:
             return name
     for names, kind in _BY_NAME if not text else ():
