@@ -15,11 +15,11 @@ import msgspec
 from dce.workspace.judging.behaviour.constants import BUILTINS
 from dce.workspace.judging.behaviour.day_changes import changed_day, is_day
 from dce.workspace.judging.behaviour.edge_values import edges
+from dce.workspace.judging.behaviour.literals import literal
 from dce.workspace.judging.behaviour.material_values import MaterialValues, kind_of
 from dce.workspace.judging.behaviour.probe import Snippet
 from dce.workspace.judging.behaviour.text_changes import changed_text
 from dce.workspace.judging.behaviour.usage import defined_names
-from dce.workspace.judging.behaviour.visible_tests import names_in
 
 CHANGES = (1, 2, 2, 3, 3, 4)
 """How many changes are made, drawn from these."""
@@ -39,8 +39,8 @@ FLAG = 0.5
 MAX_ITEMS = 12
 """Longest list that grows."""
 
-MAX_CHARS = 4_000
-"""Longest snippet, in characters."""
+MAX_CHARS = 2_000
+"""Longest snippet that is varied, and how much it may grow, in characters."""
 
 _CONTAINERS = ast.List | ast.Tuple | ast.Set
 
@@ -70,7 +70,8 @@ class Spot(msgspec.Struct, frozen=True):
 def havoc(snippet: Snippet, rng: random.Random, known: MaterialValues) -> Iterator[Snippet]:
     """Endlessly, variations of a snippet; ends where nothing can be changed."""
     trees = [ast.parse(step) for step in snippet.steps]
-    if not any(True for tree in trees for _ in spots(tree)):
+    size = sum(map(len, snippet.steps))
+    if size > MAX_CHARS or not any(True for tree in trees for _ in spots(tree)):
         return
     usable = frozenset(defined_names(snippet.header)) | BUILTINS
     near = known.with_near(trees)
@@ -83,7 +84,7 @@ def havoc(snippet: Snippet, rng: random.Random, known: MaterialValues) -> Iterat
             spot = rng.choice(found)
             spot.put(changed_value(spot.node, rng, near, usable))
         steps = tuple(ast.unparse(ast.fix_missing_locations(tree)) for tree in changed)
-        if sum(map(len, steps)) <= MAX_CHARS:
+        if sum(map(len, steps)) <= size + MAX_CHARS:
             yield Snippet(header=snippet.header, steps=steps)
 
 
@@ -111,7 +112,7 @@ def spots(tree: ast.AST) -> Iterator[Spot]:
 
 def changed_value(node: ast.expr, rng: random.Random, known: MaterialValues, usable: frozenset[str]) -> ast.expr:
     """Another value in the place of this one."""
-    borrowed = [one for one in known.of_kind(kind_of(node)) if names_in(one) <= usable]
+    borrowed = known.of_kind(kind_of(node), usable)
     if borrowed and rng.random() < BORROWED:
         node = copy.deepcopy(rng.choice(borrowed))
         if rng.random() < 0.7:
@@ -126,7 +127,9 @@ Change = Callable[[ast.expr, random.Random, MaterialValues, frozenset[str]], ast
 
 
 def _plain(node: ast.expr, rng: random.Random, known: MaterialValues, _: frozenset[str]) -> ast.expr:
-    value = ast.literal_eval(node)
+    is_literal, value = literal(node)
+    if not is_literal:
+        return node  # `-"a"`
     if isinstance(value, str):
         return ast.Constant(changed_text(value, rng, known))
     numbers = [number for number in known.numbers if isinstance(number, int) or isinstance(value, float)]
@@ -163,7 +166,7 @@ def _items(node: ast.expr, rng: random.Random, known: MaterialValues, usable: fr
     ):
         items.insert(rng.randrange(len(items) + 1), ast.Constant(rng.choice(known.words)))
     else:
-        alike = [one for one in known.of_kind(kind_of(items[0])) if names_in(one) <= usable] if items else []
+        alike = known.of_kind(kind_of(items[0]), usable) if items else []
         items.append(copy.deepcopy(rng.choice(alike)) if alike else _written(rng.choice((0, 1, "a", ""))))
     changed = copy.copy(node)
     changed.elts = items
@@ -249,7 +252,7 @@ def _option(call: ast.Call, rng: random.Random, known: MaterialValues) -> ast.ke
     elif kind:
         value = changed_value(default, rng, known, frozenset())
     else:  # None, as a rule: whatever the tests use
-        plain = [one for name in ("int", "str", "bool") for one in known.of_kind(name)]
+        plain = [one for name in ("int", "str", "bool") for one in known.of_kind(name, frozenset())]
         value = copy.deepcopy(rng.choice(plain)) if plain else ast.Constant(1)
     return ast.keyword(option.name, value)
 

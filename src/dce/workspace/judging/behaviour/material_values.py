@@ -11,6 +11,7 @@ from dce.workspace.judging.behaviour.asked_words import NOTHING_ASKED, AskedWord
 from dce.workspace.judging.behaviour.constants import BUILTINS
 from dce.workspace.judging.behaviour.literals import literal
 from dce.workspace.judging.behaviour.surface import Parameter, public_classes, public_functions, public_methods
+from dce.workspace.judging.behaviour.visible_tests import names_in
 
 MAX_OF_KIND = 24
 MAX_WORDS, MAX_NUMBERS = 60, 40
@@ -28,29 +29,41 @@ MAX_WORD = 24
 """Longest word of the code, in characters: a longer text is a sentence for people."""
 
 
+class Value(msgspec.Struct, frozen=True):
+    """An expression, and the names in it."""
+
+    node: ast.expr
+    names: frozenset[str]
+
+    @classmethod
+    def of(cls, node: ast.expr) -> Self:
+        """The expression as a value."""
+        return cls(node, frozenset(names_in(node)))
+
+
 class MaterialValues(msgspec.Struct, frozen=True):
     """`values`: expressions by `kind_of`. `words`, `numbers`: what stands in the code under test and in what the cycle asks for. `texts`: the
     tests' texts, and `parts` the words in them. `options`:
     the parameters of functions, methods and classes by name, where one has a default."""
 
-    values: Mapping[str, Sequence[ast.expr]]
+    values: Mapping[str, Sequence[Value]]
     words: Sequence[str]
     numbers: Sequence[int | float]
     texts: Sequence[str]
     parts: Sequence[str] = ()
     options: Mapping[str, Sequence[Parameter]] = {}
 
-    def of_kind(self, kind: str) -> Sequence[ast.expr]:
-        """The values of a kind; none for what has no kind."""
-        return self.values.get(kind, ()) if kind else ()
+    def of_kind(self, kind: str, usable: frozenset[str]) -> list[ast.expr]:
+        """The values of a kind of which all names are usable; none for what has no kind."""
+        return [value.node for value in self.values.get(kind, ()) if value.names <= usable] if kind else []
 
     def with_near(self, trees: Iterable[ast.AST]) -> Self:
         """The same, with the values of one snippet more likely: where two of them are equal, something happens."""
-        near: dict[str, list[ast.expr]] = {}
+        near: dict[str, list[Value]] = {}
         for node in (node for tree in trees for node in ast.walk(tree)):
             if isinstance(node, ast.expr) and (kind := kind_of(node)):
-                near.setdefault(kind, []).append(node)
-        more = {kind: (*self.of_kind(kind), *found, *found) for kind, found in near.items()}
+                near.setdefault(kind, []).append(Value.of(node))
+        more = {kind: (*self.values.get(kind, ()), *found, *found) for kind, found in near.items()}
         return msgspec.structs.replace(self, values={**self.values, **more})
 
 
@@ -84,7 +97,7 @@ def material_values(
         else:
             numbers.setdefault(value)
     return MaterialValues(
-        {kind: tuple(held.values()) for kind, held in values.items()},
+        {kind: tuple(map(Value.of, held.values())) for kind, held in values.items()},
         tuple(words)[:MAX_WORDS],
         tuple(numbers)[:MAX_NUMBERS],
         tuple(texts),
