@@ -39,6 +39,7 @@ class OpenWire:
 
     is_writable = True
     is_gone = False
+    unread = 0
     on_writable: Callable[[], None] | None = None
     on_full: Callable[[], None] | None = None
 
