@@ -357,3 +357,13 @@ def test_a_cycles_words_are_read_from_the_prompt_that_was_sent() -> None:
         assert "wrong" not in asked
         assert "Earlier." in cycle_asked(prompt, 1)
         assert cycle_asked(prompt, 3) == ""
+
+
+def test_a_very_long_test_is_not_varied_without_end() -> None:
+    """Only its steps as they stand and with one value changed are probes: the search for short variations of it would never end."""
+    calls = "".join(f"    assert f({number}, 'word') == {number}\n" for number in range(400))
+    assert made(
+        f"from it import f\ndef test():\n    y = f(1, 'a')\n    y = f(y, 'b')\n{calls}", it="def f(x, y): ...\n"
+    )
+    long = Snippet(header=("from it import f",), steps=(f"f({'x' * 3000!r})",))
+    assert not list(havoc(long, random.Random(0), material_values([], [])))
