@@ -9,6 +9,7 @@ import ast
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from dce.workspace.judging.behaviour.literals import module_of
 from dce.workspace.judging.behaviour.probe import Snippet
 
 ENOUGH = 0.8
@@ -30,7 +31,7 @@ def with_attributes(snippet: Snippet, line: str) -> Snippet:
 
 
 def _looked_at(text: str) -> Iterator[str]:
-    for node in ast.walk(_parsed(text)):
+    for node in ast.walk(module_of(text)):
         if isinstance(node, ast.Attribute) and not node.attr.startswith("_"):
             yield node.attr
 
@@ -48,7 +49,7 @@ def _in_nearly_all(versions: Sequence[str]) -> Iterator[str]:
 def _held(text: str, *, is_active: bool) -> Iterator[str]:
     """Public attributes that classes give their objects: fields and properties; and what is set on `self`, in classes that have public
     methods (`is_active`) or in those that have none."""
-    for owner in ast.walk(_parsed(text)):
+    for owner in ast.walk(module_of(text)):
         if not isinstance(owner, ast.ClassDef):
             continue
         has_methods = any(_is_method(node) for node in owner.body)
@@ -73,10 +74,3 @@ def _is_method(node: ast.stmt) -> bool:
 
 def _is_property(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     return any("property" in ast.unparse(one) for one in node.decorator_list)
-
-
-def _parsed(text: str) -> ast.Module:
-    try:
-        return ast.parse(text)
-    except (SyntaxError, ValueError):
-        return ast.Module([], [])

@@ -57,7 +57,7 @@ class Site(msgspec.Struct, frozen=True):
 
 def sites(steps: Sequence[str]) -> list[Site]:
     """Every literal in the steps, containers before what they hold. Steps that do not parse have none."""
-    return [site for number, step in enumerate(steps) if (tree := _parsed(step)) for site in _within(tree, (number,))]
+    return [site for number, step in enumerate(steps) for site in _within(module_of(step), (number,))]
 
 
 def replaced(steps: Sequence[str], values: Mapping[Path, object]) -> tuple[str, ...]:
@@ -73,19 +73,20 @@ def replaced(steps: Sequence[str], values: Mapping[Path, object]) -> tuple[str, 
     return tuple(out)
 
 
+def module_of(text: str) -> ast.Module:
+    """The syntax tree of a text; an empty one if it does not parse."""
+    try:
+        return ast.parse(text)
+    except (SyntaxError, ValueError):
+        return ast.Module([], [])
+
+
 def literal(node: ast.expr) -> tuple[bool, object]:
     """Whether an expression is a literal, and its value."""
     try:
         return True, ast.literal_eval(node)
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return False, None
-
-
-def _parsed(step: str) -> ast.Module | None:
-    try:
-        return ast.parse(step)
-    except (SyntaxError, ValueError):
-        return None
 
 
 def _within(node: ast.AST, path: Path, *, is_argument: bool = False) -> Iterator[Site]:

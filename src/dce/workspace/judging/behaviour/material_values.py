@@ -9,7 +9,7 @@ import msgspec
 
 from dce.workspace.judging.behaviour.asked_words import NOTHING_ASKED, AskedWords
 from dce.workspace.judging.behaviour.constants import BUILTINS
-from dce.workspace.judging.behaviour.literals import literal
+from dce.workspace.judging.behaviour.literals import literal, module_of
 from dce.workspace.judging.behaviour.surface import Parameter, public_classes, public_functions, public_methods
 from dce.workspace.judging.behaviour.visible_tests import names_in
 
@@ -134,14 +134,14 @@ def _options(versions: Sequence[str]) -> Iterator[tuple[str, Sequence[Parameter]
 
 def _written_values(text: str) -> Iterator[ast.expr]:
     """The tables of the code: what its containers hold."""
-    for node in ast.walk(_parsed(text)):
+    for node in ast.walk(module_of(text)):
         if isinstance(node, ast.List | ast.Tuple | ast.Dict) and kind_of(node) and literal(node)[0]:
             yield node
 
 
 def _literals(text: str) -> Iterator[str | int | float]:
     """Short texts and numbers in code, docstrings and messages left out."""
-    tree = _parsed(text)
+    tree = module_of(text)
     skipped = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     skipped |= {
         id(part) for node in ast.walk(tree) if isinstance(node, ast.Raise | ast.JoinedStr) for part in ast.walk(node)
@@ -151,13 +151,6 @@ def _literals(text: str) -> Iterator[str | int | float]:
             continue
         if _is_telling(value := node.value):
             yield value
-
-
-def _parsed(text: str) -> ast.Module:
-    try:
-        return ast.parse(text)
-    except (SyntaxError, ValueError):
-        return ast.Module([], [])
 
 
 def _is_telling(value: object) -> TypeGuard[str | int | float]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
+from dce.workspace.judging.behaviour.literals import module_of
 from dce.workspace.judging.behaviour.probe import Snippet
 
 MAX_CALLS = 16
@@ -106,7 +107,7 @@ def operators(sources: Sequence[str], owner: str) -> list[str]:
     found = [
         [item.name for item in node.body if isinstance(item, ast.FunctionDef) and item.name in OPERATORS]
         for source in sources
-        for node in _body(source)
+        for node in module_of(source).body
         if isinstance(node, ast.ClassDef) and node.name == owner
     ]
     counted = Counter(name for names in found for name in set(names))
@@ -151,11 +152,11 @@ def _index(turn: int, place: int, count: int) -> int:
 
 
 def _functions(source: str) -> list[Callable]:
-    return _public(_body(source), skipped=0)
+    return _public(module_of(source).body, skipped=0)
 
 
 def _methods(source: str, owner: str) -> list[Callable]:
-    for node in _body(source):
+    for node in module_of(source).body:
         if isinstance(node, ast.ClassDef) and node.name == owner:
             return _public(node.body, skipped=1)
     return []
@@ -164,7 +165,7 @@ def _methods(source: str, owner: str) -> list[Callable]:
 def _classes(source: str) -> list[Callable]:
     return [
         Callable(node.name, tuple(_init_parameters(node)))
-        for node in _body(source)
+        for node in module_of(source).body
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_") and not _is_special(node)
     ]
 
@@ -185,13 +186,6 @@ def _is_special(node: ast.ClassDef) -> bool:
     """An exception, an enumeration, a protocol: nothing to call methods on."""
     bases = " ".join(ast.unparse(base) for base in node.bases)
     return any(word in bases for word in ("Exception", "Error", "Enum", "Protocol", "TypedDict", "Warning"))
-
-
-def _body(source: str) -> list[ast.stmt]:
-    try:
-        return ast.parse(source).body
-    except (SyntaxError, ValueError):
-        return []
 
 
 def _public(body: Sequence[ast.stmt], *, skipped: int) -> list[Callable]:
