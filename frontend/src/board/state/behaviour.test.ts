@@ -1,32 +1,10 @@
 import { expect, test } from "vitest";
 import type { BehaviourReport, BoardRow, MatrixRow } from "../../api/generated";
+import { rowOf } from "../../testing/samples";
 import { columnsOf, foldedOf, spansOf } from "./behaviour";
 
-const row = (slot: number, cluster: string, change: Partial<BoardRow> = {}): BoardRow => ({
-  slot,
-  status: "complete",
-  tokens: { thinking: 0, answer: 1, exact: true },
-  ttft_s: null,
-  tokens_per_s: null,
-  elapsed_s: null,
-  parse: "ok",
-  files: [{ path: "a.py", change: "changed", added: 1, removed: 0, flags: [] } as unknown as BoardRow["files"][number]],
-  checks: null,
-  cluster,
-  rank: slot,
-  flags: [],
-  prompt_read: null,
-  made_from: null,
-  judged: null,
-  test_changes: [],
-  problems: [],
-  why: "",
-  evidence: [],
-  class: "",
-  is_stale: false,
-  accepted: false,
-  ...change,
-});
+const row = (slot: number, cluster: string, change: Partial<BoardRow> = {}): BoardRow =>
+  rowOf({ slot, cluster, rank: slot, ...change });
 const report = (classes: BehaviourReport["classes"]): BehaviourReport => ({
   sentence: "",
   compared: [],

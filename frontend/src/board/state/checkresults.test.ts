@@ -1,35 +1,9 @@
 import { expect, test } from "vitest";
 import type { CheckReport, CheckRun, ChecksView } from "../../api/generated";
+import { runOf } from "../../testing/samples";
 import { cannotStart, outcomeOf, staleOf, stateOf, tellsNothing, testRowsOf, testsOf } from "./checkresults";
 
-const run = (change: Partial<CheckRun> = {}): CheckRun => ({
-  name: "tests",
-  ok: true,
-  exit_code: 0,
-  passed: 4,
-  failed: 0,
-  duration_s: 1,
-  output: "",
-  failures: [],
-  limits: [],
-  stage: "test",
-  state: "ran",
-  skipped: 0,
-  runner: "pytest",
-  stop: "",
-  note: "",
-  new_failures: 0,
-  gained: 0,
-  not_run: 0,
-  newly_failing: [],
-  newly_passing: [],
-  missing: [],
-  flaky: [],
-  fails_anyway: false,
-  tests: [],
-  named: 0,
-  ...change,
-});
+const run = (change: Partial<CheckRun> = {}): CheckRun => runOf({ name: "tests", passed: 4, duration_s: 1, ...change });
 const report = (...runs: CheckRun[]): CheckReport => ({
   passed: 0,
   failed: 0,

@@ -1,32 +1,10 @@
 import { expect, test } from "vitest";
 import type { BoardRow, Judgement } from "../../api/generated";
+import { rowOf } from "../../testing/samples";
 import { verdictOf } from "./verdict";
 
-const row = (slot: number, change: Partial<BoardRow> = {}): BoardRow => ({
-  slot,
-  status: "complete",
-  tokens: { thinking: 0, answer: 1, exact: true },
-  ttft_s: null,
-  tokens_per_s: null,
-  elapsed_s: null,
-  parse: "ok",
-  files: [],
-  checks: null,
-  cluster: "A",
-  rank: slot,
-  flags: [],
-  prompt_read: null,
-  made_from: null,
-  why: "",
-  evidence: [],
-  class: "",
-  is_stale: false,
-  accepted: false,
-  judged: null,
-  test_changes: [],
-  problems: [],
-  ...change,
-});
+const row = (slot: number, change: Partial<BoardRow> = {}): BoardRow =>
+  rowOf({ slot, rank: slot, files: [], ...change });
 const rejected = (slot: number): Judgement => ({
   generation: 1,
   slot,
